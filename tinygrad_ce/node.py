@@ -1,0 +1,97 @@
+"""What the engine needs to know of a Value: its data, and how that came to be.
+
+`Node` holds the slots; `Value` (value.py) is a Node with operators and NumPy's protocols. Ops, rules and the
+sweep see only Nodes, so they can be read, and tested, without knowing what a Value is.
+
+    recording()          is a graph being recorded here?
+    recorded(on)         a context in which it is, or is not; `no_grad` is recorded(False)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .op import Op
+
+# A context variable, so that threads (and async tasks) each have their own answer.
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+recording = _recording.get
+
+# Creation numbers: every node is younger than its inputs, so a sweep needs no other order.
+next_number = count(1).__next__
+
+
+class Node:
+    """An array with a past.
+
+    Attributes
+    ----------
+    data : float, ndarray or any array that speaks NumPy's protocols
+    op : Op or None
+        What made it; None for a leaf.
+    inputs : tuple
+        What `op` was given, in order: Nodes, and plain arrays, numbers or None where it was given those.
+    params : dict
+        The op's static options.
+    number : int
+        Creation number: larger than that of every input.
+    requires_grad : bool
+    grad : None, array or Node
+        A result of `backward`.
+    label : str
+    retains : bool
+        Whether `backward` writes `grad` on it although it is no leaf.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "data",
+        "grad",
+        "inputs",
+        "label",
+        "number",
+        "op",
+        "params",
+        "requires_grad",
+        "retains",
+    )
+
+    data: Any
+    op: Op | None
+    inputs: tuple[Any, ...]
+    params: dict[str, Any]
+    number: int
+    requires_grad: bool
+    grad: Any
+    label: str
+    retains: bool
+
+    @classmethod
+    def record(cls, op: Op, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """The node that `op` makes of `inputs`."""
+        raise NotImplementedError
+
+    @classmethod
+    def leaf(cls, data: Any, requires_grad: bool = True) -> Any:
+        """A node without a past."""
+        raise NotImplementedError
+
+
+def plain(x: Any) -> Any:
+    """`x` without its past: a Node's data, anything else as it is."""
+    return x.data if isinstance(x, Node) else x
+
+
+@contextmanager
+def recorded(on: bool) -> Iterator[None]:
+    """A context in which operations on Values are recorded (`on`), or are not."""
+    token = _recording.set(on)
+    try:
+        yield
+    finally:
+        _recording.reset(token)

@@ -1,0 +1,51 @@
+"""The ops, by family. Each file holds its ops' forwards, rules, decompositions and documentation.
+
+An op is declared in one place, and everything else follows from the registry: NumPy dispatch, methods of Value,
+forward mode, the test battery, the referee, the table in the documentation.
+"""
+
+from . import passthrough  # noqa: F401  (registers)
+from .activation import relu, softplus
+from .cross_entropy import cross_entropy, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from .elementwise import (
+    abs,
+    add,
+    divide,
+    floor_divide,
+    multiply,
+    negative,
+    positive,
+    power,
+    remainder,
+    sigmoid,
+    stop_gradient,
+    subtract,
+    tanh,
+)
+from .linalg import matmul
+from .softmax import log_softmax, logsumexp, softmax
+
+__all__ = [
+    "abs",
+    "add",
+    "cross_entropy",
+    "divide",
+    "floor_divide",
+    "log_softmax",
+    "logsumexp",
+    "matmul",
+    "multiply",
+    "negative",
+    "positive",
+    "power",
+    "relu",
+    "remainder",
+    "sigmoid",
+    "sigmoid_binary_cross_entropy",
+    "softmax",
+    "softmax_cross_entropy",
+    "softplus",
+    "stop_gradient",
+    "subtract",
+    "tanh",
+]

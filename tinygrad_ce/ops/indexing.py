@@ -1,0 +1,162 @@
+"""Indexing: x[key], take_along_axis, and the two scatters that are their transposes.
+
+Every array in a key is an input of the op; what is left of the key (slices, integers, …) is a constant:
+x[1:, idx] is getitem(x, idx, key=(("slice", 1, None, None), ("array", 0))).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..forms import linear
+from ..node import Node
+from ..op import implements
+
+Key = tuple[Any, ...]
+
+
+def encode(key: Any) -> tuple[list[Any], Key]:
+    """Split an index into its arrays and a hashable rest."""
+    arrays: list[Any] = []
+    parts: list[Any] = []
+    for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, Node):
+            part = part.data
+        if isinstance(part, slice):
+            parts.append(("slice", *[None if s is None else int(s) for s in (part.start, part.stop, part.step)]))
+        elif part is None or part is Ellipsis:
+            parts.append(part)
+        elif isinstance(part, (int, np.integer)) and not isinstance(part, bool):
+            parts.append(int(part))
+        else:
+            parts.append(("array", len(arrays)))
+            arrays.append(_index_array(part))
+    return arrays, tuple(parts)
+
+
+def decode(key: Key, arrays: Any) -> tuple[Any, ...]:
+    """The index that `encode` split."""
+    parts = []
+    for part in key:
+        if isinstance(part, tuple):
+            parts.append(slice(*part[1:]) if part[0] == "slice" else arrays[part[1]])
+        else:
+            parts.append(part)
+    return tuple(parts)
+
+
+def _index_array(part: Any) -> Any:
+    array = np.asarray(part)
+    if array.size == 0 and array.dtype.kind == "f" and not isinstance(part, np.ndarray):
+        return array.astype(np.intp)  # x[[]]
+    if array.dtype.kind not in "iub":
+        raise IndexError(
+            f"getitem: an index is a slice, integers or a boolean mask, not {array.dtype} {part!r:.40}; "
+            f"indices are plain arrays, not Values"
+        )
+    return array
+
+
+def _samples(rng: np.random.Generator) -> Iterable[Any]:
+    keys = (
+        ...,
+        1,
+        (slice(None, None, -2), None, 0),
+        (Ellipsis, -1),
+        np.array([2, 0, 2, 2]),
+        (np.array([0, 2, 0]), np.array([1, 3, 1])),
+        (slice(1, None), np.array([[0, 0], [1, 3]])),
+        np.array([True, False, True]),
+        np.zeros((3, 4), dtype=bool),
+        np.array([], dtype=int),
+    )
+    for key in keys:
+        arrays, rest = encode(key)
+        yield (rng.normal(size=(3, 4)), *arrays), {"key": rest}
+
+
+def _scatter_samples(rng: np.random.Generator) -> Iterable[Any]:
+    for (x, *arrays), params in _samples(rng):
+        y = x[decode(params["key"], arrays)]
+        yield (rng.normal(size=np.shape(y)), *arrays), {**params, "shape": x.shape}
+
+
+@linear(
+    transpose=lambda g, x, *indices, key: scatter_add(g, *indices, key=key, shape=np.shape(x)),
+    samples=_samples,
+    formula="g, added up at the indices",
+)
+def getitem(x: Any, *indices: Any, key: Key) -> Any:
+    """x[key]; an index given twice gets both gradients."""
+    return (x if hasattr(x, "__getitem__") else np.asarray(x))[decode(key, indices)]
+
+
+@linear(transpose=lambda g, x, *indices, key, shape: getitem(g, *indices, key=key), samples=_scatter_samples, formula="g[key]")
+def scatter_add(x: Any, *indices: Any, key: Key, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with `x` added at [key]: the transpose of x[key]."""
+    out = np.zeros(shape, dtype=np.result_type(x))
+    where = decode(key, indices)
+    if any(i.dtype.kind != "b" for i in indices):
+        np.add.at(out, where, x)  # repeats add up
+    else:
+        out[where] = x
+    return out
+
+
+def index(x: Any, key: Any) -> Any:
+    """x[key] as an op."""
+    arrays, rest = encode(key)
+    return getitem(x, *arrays, key=rest)
+
+
+# -- along an axis ---------------------------------------------------------------------------------------------
+
+
+def _along_samples(rng: np.random.Generator) -> Iterable[Any]:
+    yield (rng.normal(size=(3, 4)), rng.integers(0, 4, size=(3, 6))), {"axis": 1}
+    yield (rng.normal(size=(3, 4)), rng.integers(0, 3, size=(2, 4))), {"axis": 0}
+    yield (rng.normal(size=(3, 4)), rng.integers(0, 4, size=(1, 2))), {"axis": -1}
+    yield (rng.normal(size=5), rng.integers(0, 5, size=3)), {"axis": None}
+
+
+def _scatter_along_samples(rng: np.random.Generator) -> Iterable[Any]:
+    for (x, indices), params in _along_samples(rng):
+        y = np.take_along_axis(x, indices, **params)
+        yield (rng.normal(size=y.shape), indices), {**params, "shape": x.shape}
+
+
+@linear(
+    transpose=lambda g, x, indices, *, axis: scatter_along_axis(g, indices, axis=axis, shape=np.shape(x)),
+    constants=("indices",),
+    samples=_along_samples,
+    formula="g, added up at the indices",
+)
+def take_along_axis(arr: Any, indices: Any, *, axis: int | None = -1) -> Any:
+    """Entries of `arr` at `indices` along `axis`."""
+    return np.take_along_axis(arr, indices, axis)
+
+
+@implements(np.take_along_axis)
+def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    return take_along_axis(arr, indices, axis=axis)
+
+
+@linear(
+    transpose=lambda g, x, indices, *, axis, shape: take_along_axis(g, indices, axis=axis),
+    constants=("indices",),
+    samples=_scatter_along_samples,
+    formula="g at the indices",
+)
+def scatter_along_axis(x: Any, indices: Any, *, axis: int | None, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with `x` added at `indices` along `axis`: the transpose of `take_along_axis`."""
+    out = np.zeros(shape, dtype=np.result_type(x))
+    if axis is None:
+        np.add.at(out.reshape(-1), indices, x)
+        return out
+    grid: list[Any] = list(np.ix_(*[np.arange(n) for n in shape]))
+    grid[axis] = indices
+    np.add.at(out, tuple(grid), x)
+    return out

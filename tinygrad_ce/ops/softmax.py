@@ -1,0 +1,310 @@
+"""softmax, log_softmax, logsumexp: exact to a few units in the last place, each with several derivations.
+
+All three rest on `exponentials`, which keeps apart what rounding would swallow. With a = argmax z and
+h = z − z_a, the difference is rounded; its exact rest l enters as exp(h + l) = exp(h) (1 + l). The winner's 1
+stays out of the sum r = Σ_{j≠a} exp(z_j − z_a), so that where the rest is small it is still there:
+
+    softmax      ŷ = e / (1 + r)            its complement Σ_{j≠i} ŷ_j is r / (1 + r) for the winner
+    logsumexp    z_a + log1p(r)
+    log_softmax  h + l − log1p(r)
+
+float32 is evaluated in float64, which makes all this exact to its last place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..forms import elementwise, primitive
+from ..node import Node, plain
+from ..op import Assumption, op
+from .elementwise import stop_gradient
+from .reduction import restore
+
+# -- shared pieces ---------------------------------------------------------------------------------------------
+
+
+def _rounding_error(x: Any, y: Any) -> Any:
+    """x − y − fl(x − y), exactly (Knuth's two-sum); 0 where that is not finite."""
+    with np.errstate(invalid="ignore"):
+        difference = x - y
+        back = x - difference
+        rest = (x - (difference + back)) + (back - y)
+        return np.where(np.isfinite(rest), rest, 0.0) if not np.all(np.isfinite(rest)) else rest
+
+
+rounding_error = elementwise(
+    _rounding_error,
+    None,
+    None,
+    name="rounding_error",
+    constants=("x", "y"),
+    doc="What x − y loses in rounding, exactly. Flat almost everywhere: it has no gradient.",
+)
+
+
+def _first_winner(x: Any, axis: int) -> Any:
+    x = plain(x)
+    n = x.shape[axis]
+    places = np.arange(n).reshape([n if i == axis % x.ndim else 1 for i in range(x.ndim)])
+    return places == np.expand_dims(np.argmax(x, axis), axis)
+
+
+def _to_winner(g: Any, out: Any, x: Any, *, axis: int) -> Any:
+    return np.where(_first_winner(x, axis), g, 0.0)
+
+
+@primitive(
+    vjps=(_to_winner,),
+    pushforward=lambda tangents, out, inputs, params: np.sum(
+        np.where(_first_winner(inputs[0], params["axis"]), tangents[0], 0.0), axis=params["axis"], keepdims=True
+    ),
+    samples=lambda rng: [((rng.normal(size=(3, 4)),), {}), ((rng.normal(size=(3, 4)),), {"axis": 0})],
+    formula="g to the first winner",
+)
+def largest(x: Any, *, axis: int = -1) -> Any:
+    """The largest entry along `axis`, kept as an axis of length 1; at a tie the gradient is the first one's."""
+    return np.max(x, axis=axis, keepdims=True)
+
+
+def wide(x: Any) -> Any:
+    """float16 and float32 as float64; anything wider as it is."""
+    dtype = getattr(x, "dtype", None)
+    if dtype is None or dtype.kind != "f":
+        return np.asarray(x, dtype=np.float64)
+    return x.astype(np.float64) if dtype.itemsize < 8 else x
+
+
+def class_sum(x: Any, axis: int) -> Any:
+    """Σ x along `axis`, kept as an axis of length 1; pairwise, for NumPy adds pairwise along the last axis only."""
+    if axis % x.ndim == x.ndim - 1 or isinstance(x, Node) or type(x) is not np.ndarray:
+        return np.sum(x, axis=axis, keepdims=True)
+    last = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+    return np.expand_dims(np.sum(last, axis=-1), axis)
+
+
+@dataclass(frozen=True)
+class Exponentials:
+    """e = exp(z − z_a), and what is left of it without the winner a."""
+
+    winner: Any  # plain mask: True at the first largest entry
+    top: Any  # z_a, with axis kept
+    high: Any  # z − z_a, rounded
+    low: Any  # what the rounding lost
+    e: Any  # exp(z − z_a)
+    rest: Any  # r: Σ e without the winner, axis kept
+
+    @property
+    def probabilities(self) -> Any:
+        return self.e / (1.0 + self.rest)
+
+    def complements(self, p: Any) -> Any:
+        """Σ_{j≠i} ŷ_j, which 1 − ŷ_i would lose for the winner."""
+        return np.where(self.winner, self.rest / (1.0 + self.rest), 1.0 - p)
+
+
+def exponentials(z: Any, axis: int) -> Exponentials:
+    """The pieces above, of arrays or of Values; plain NumPy either way."""
+    z = wide(z)
+    top = largest(z, axis=axis)
+    high = z - top
+    low = rounding_error(z, top)
+    e = np.exp(high) * (1.0 + low)
+    winner = _first_winner(z, axis)
+    return Exponentials(winner, top, high, low, e, class_sum(np.where(winner, 0.0, e), axis))
+
+
+def _narrow(x: Any, like: Any) -> Any:
+    dtype = getattr(like, "dtype", None)
+    return x.astype(dtype) if dtype is not None and dtype.kind == "f" and x.dtype != dtype else x
+
+
+def _samples(rng: np.random.Generator) -> Iterable[Any]:
+    yield (rng.normal(size=(3, 4)),), {}
+    yield (rng.normal(size=(3, 4)) * 4,), {"axis": 0}
+    yield (rng.normal(size=(2, 3, 2)),), {"axis": 1}
+    yield (rng.normal(size=5),), {}
+    yield (rng.normal(size=(2, 1)),), {}
+    yield (rng.normal(size=(0, 3)),), {}
+
+
+def small_gap(z: Any, axis: int, what: str = "logit") -> bool | str:
+    """Whether the largest logit stands below the point where 1 − ŷ has lost most digits."""
+    z = np.asarray(z)
+    if z.size == 0 or z.shape[axis] < 2:
+        return True
+    top_two = np.partition(wide(z), -2, axis=axis).take([-2, -1], axis=axis)
+    gap = np.max(np.diff(top_two, axis=axis), initial=0.0, where=np.isfinite(np.diff(top_two, axis=axis)))
+    limit = 10.0 if z.dtype.itemsize < 8 else 30.0
+    return True if gap < limit else f"a {what} gap is {gap:.3g}"
+
+
+ACCURATE = Assumption(
+    "the two largest logits less than 30 apart (10 in float32)", lambda z, *_, axis, **__: small_gap(z, axis)
+)
+
+# -- logsumexp -------------------------------------------------------------------------------------------------
+
+
+def _logsumexp_samples(rng: np.random.Generator) -> Iterable[Any]:
+    yield from _samples(rng)
+    yield (rng.normal(size=(2, 3)),), {"axis": 0, "keepdims": True}
+
+
+@op(samples=_logsumexp_samples)
+def logsumexp(z: Any, *, axis: int = -1, keepdims: bool = False) -> Any:
+    """log Σ exp z along `axis`, computed as z_a + log1p(Σ_{j≠a} exp(z_j − z_a)).
+
+    Parameters
+    ----------
+    z : Value or array of shape (..., K, ...)
+    axis : int
+    keepdims : bool
+
+    Returns
+    -------
+    Value or array
+        Of z's dtype, without `axis` unless `keepdims`.
+
+    Examples
+    --------
+    >>> import tinygrad_ce as tg
+    >>> float(tg.logsumexp([1000.0, 1000.0])) - 1000.0
+    0.6931471805599...
+    """
+    top = stop_gradient(np.max(z, axis=axis, keepdims=True))
+    total = np.log(np.sum(np.exp(z - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else np.squeeze(total, axis)
+
+
+@logsumexp.forward
+def _(z: Any, *, axis: int, keepdims: bool) -> Any:
+    parts = exponentials(z, axis)
+    total = _narrow(parts.top + np.log1p(parts.rest), z)
+    return total if keepdims else np.squeeze(total, axis)
+
+
+@logsumexp.derivation("analytic", formula="g ŷ")
+def _(g: Any, out: Any, z: Any, *, axis: int, keepdims: bool) -> Any:
+    return restore(g, z, axis, keepdims) * exponentials(z, axis).probabilities
+
+
+# -- softmax ---------------------------------------------------------------------------------------------------
+
+
+@op(samples=_samples)
+def softmax(z: Any, *, axis: int = -1) -> Any:
+    """ŷ = exp(z) / Σ exp(z) along `axis`.
+
+    Parameters
+    ----------
+    z : Value or array of shape (..., K, ...)
+        Scores, in any unit of log-odds. −inf masks a class: ŷ = 0, gradient 0.
+    axis : int
+
+    Returns
+    -------
+    Value or array
+        Of z's shape and dtype; entries in [0, 1] that sum to 1 along `axis`.
+
+    Notes
+    -----
+    The Jacobian is diag(ŷ) − ŷ ŷᵀ, so the gradient of <g, ŷ> is ŷ ⊙ (g − Σ g ŷ). "analytic" is that line,
+    "jacobian" writes the matrix out, "autodiff" sweeps exp(z − max z) / Σ, and "stable", the default, first
+    takes g at the largest entry off g, which the Jacobian's zero row sums allow, so that nothing cancels when one
+    entry is nearly 1.
+
+    Examples
+    --------
+    >>> import tinygrad_ce as tg
+    >>> tg.softmax([0.0, 0.0]).tolist()
+    [0.5, 0.5]
+    """
+    e = np.exp(z - stop_gradient(np.max(z, axis=axis, keepdims=True)))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+@softmax.forward
+def _(z: Any, *, axis: int) -> Any:
+    return _narrow(exponentials(z, axis).probabilities, z)
+
+
+@softmax.derivation("stable", formula="ŷ ⊙ (g' − Σ g' ŷ), g' = g − g at the largest entry")
+def _(g: Any, out: Any, z: Any, *, axis: int) -> Any:
+    p = exponentials(z, axis).probabilities
+    winner = _first_winner(z, axis)
+    g = wide(g)
+    g = g - np.sum(np.where(winner, g, 0.0), axis=axis, keepdims=True)
+    return p * (g - np.sum(g * p, axis=axis, keepdims=True))
+
+
+@softmax.derivation("analytic", formula="ŷ ⊙ (g − Σ g ŷ)", accurate=ACCURATE)
+def _(g: Any, out: Any, z: Any, *, axis: int) -> Any:
+    p = softmax(z, axis=axis)
+    return p * (g - np.sum(g * p, axis=axis, keepdims=True))
+
+
+@softmax.derivation("jacobian", formula="(diag ŷ − ŷ ŷᵀ) g", accurate=ACCURATE)
+def _(g: Any, out: Any, z: Any, *, axis: int) -> Any:
+    return through_jacobian(softmax(z, axis=axis), g, axis)
+
+
+def through_jacobian(p: Any, g: Any, axis: int) -> Any:
+    """softmax's Jacobian diag(p) − p pᵀ written out, K × K for every row, times g."""
+    p, g = np.swapaxes(p, axis, -1), np.swapaxes(g, axis, -1)
+    column, row = np.expand_dims(p, -1), np.expand_dims(p, -2)
+    jacobian = np.eye(p.shape[-1]) * row - column * row
+    return np.swapaxes(np.squeeze(np.matmul(jacobian, np.expand_dims(g, -1)), -1), axis, -1)
+
+
+# -- log_softmax -----------------------------------------------------------------------------------------------
+
+
+@op(samples=_samples)
+def log_softmax(z: Any, *, axis: int = -1) -> Any:
+    """log softmax(z) = z − logsumexp(z) along `axis`, without the detour through numbers that underflow.
+
+    Parameters
+    ----------
+    z : Value or array of shape (..., K, ...)
+    axis : int
+
+    Returns
+    -------
+    Value or array
+        Of z's shape and dtype; entries ≤ 0.
+
+    Examples
+    --------
+    >>> import tinygrad_ce as tg
+    >>> tg.log_softmax([0.0, 1000.0]).tolist()
+    [-1000.0, 0.0]
+    """
+    return z - logsumexp(z, axis=axis, keepdims=True)
+
+
+@log_softmax.forward
+def _(z: Any, *, axis: int) -> Any:
+    return _narrow(log_probabilities(exponentials(z, axis)), z)
+
+
+def log_probabilities(parts: Exponentials) -> Any:
+    """log ŷ from its pieces: a sum of numbers ≤ 0, so nothing cancels."""
+    return parts.high + (parts.low - np.log1p(parts.rest))
+
+
+@log_softmax.derivation("stable", formula="entry i: g_i Σ_{j≠i} ŷ_j − ŷ_i Σ_{j≠i} g_j")
+def _(g: Any, out: Any, z: Any, *, axis: int) -> Any:
+    parts = exponentials(z, axis)
+    p = parts.probabilities
+    g = wide(g)
+    return g * parts.complements(p) - p * (np.sum(g, axis=axis, keepdims=True) - g)
+
+
+@log_softmax.derivation("analytic", formula="g − ŷ Σ g", accurate=ACCURATE)
+def _(g: Any, out: Any, z: Any, *, axis: int) -> Any:
+    return g - softmax(z, axis=axis) * np.sum(g, axis=axis, keepdims=True)

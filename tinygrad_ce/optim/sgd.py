@@ -1,0 +1,114 @@
+"""Stochastic gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .group import State
+from .optimizer import Optimizer
+from .parameters import Parameter, finite, nonnegative
+
+
+class SGD(Optimizer):
+    """Gradient descent p ← p − lr · v.
+
+    With gradient g at parameters p, weight decay λ, momentum μ, dampening τ and velocity u::
+
+        g ← g + λ p
+        u ← g                          at the first step
+        u ← μ u + (1 − τ) g            after it
+        v = g + μ u  (Nesterov),  u  (momentum),  g  (neither)
+
+    Parameters
+    ----------
+    params : iterable of parameters
+        Objects with ``data`` (a Python float or a floating array, any shape) and ``grad``.
+    lr : float, optional
+        The learning rate.
+    momentum, dampening, weight_decay : float, optional
+        μ, τ and λ.
+    nesterov : bool, optional
+        Look ahead along the velocity.
+
+    Raises
+    ------
+    ValueError
+        For a hyperparameter that is negative or not finite, Nesterov without momentum or with dampening, no
+        parameters, the same one twice.
+    TypeError
+        For a parameter without data and grad, or of an integer or complex dtype.
+
+    Notes
+    -----
+    Defaults, order of arguments and arithmetic are those of ``torch.optim.SGD``.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> w = SimpleNamespace(data=np.array([1.0, 2.0]), grad=np.array([10.0, -10.0]))
+    >>> optimizer = SGD([w], lr=0.1)
+    >>> optimizer.step()
+    >>> w.data
+    array([0., 3.])
+    >>> optimizer
+    SGD(1 parameter, 2 numbers; lr=0.1, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Parameter],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        self.momentum = nonnegative("momentum", momentum)
+        self.dampening = finite("dampening", dampening)
+        self.weight_decay = nonnegative("weight_decay", weight_decay)
+        self.nesterov = bool(nesterov)
+        if nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
+            raise ValueError("nesterov needs momentum > 0 and dampening = 0")
+        super().__init__(params, lr)
+
+    def initial_state(self, params: Any) -> State:
+        """Return ``{"step": 0}``, and a ``"velocity"`` of zeros when there is momentum."""
+        return {"step": 0, "velocity": np.zeros_like(params)} if self.momentum else {"step": 0}
+
+    def update(self, params: Any, grads: Any, state: State) -> tuple[Any, State]:
+        """Return the parameters after one step, and the state after it; a pure function.
+
+        Parameters
+        ----------
+        params, grads : array
+            Of one shape, any, and one dtype.
+        state : dict
+            ``lr``, ``step`` and, with momentum, ``velocity``, an array like `params`.
+
+        Returns
+        -------
+        params : array
+        state : dict
+
+        Examples
+        --------
+        >>> from types import SimpleNamespace
+        >>> w = SimpleNamespace(data=np.ones(2), grad=None)
+        >>> sgd = SGD([w], momentum=0.5)
+        >>> start = {"lr": 0.1, "step": 0, "velocity": np.zeros(2)}
+        >>> params, state = sgd.update(np.ones(2), np.array([1.0, 2.0]), start)
+        >>> params, state["velocity"], start["velocity"]
+        (array([0.9, 0.8]), array([1., 2.]), array([0., 0.]))
+        """
+        after = {**state, "step": state["step"] + 1}
+        if self.weight_decay:
+            grads = grads + self.weight_decay * params
+        if self.momentum:
+            # The first velocity is the gradient itself: dampening begins with the second step.
+            fresh = grads if not self.dampening else (1.0 - self.dampening * (state["step"] > 0)) * grads
+            velocity = after["velocity"] = self.momentum * state["velocity"] + fresh
+            grads = grads + self.momentum * velocity if self.nesterov else velocity
+        return params - state["lr"] * grads, after

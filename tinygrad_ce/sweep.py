@@ -1,0 +1,447 @@
+"""The reverse sweep and the forward sweep, over anything with op, inputs, data.
+
+    reverse(root, seed, ...)    adjoints, by creation number: the gradient of <seed, root>
+    forward(root, tangents)     the tangent of root: the same graph, walked the other way
+
+Nodes are visited in decreasing creation number, which is a topological order because every node is younger
+than its inputs. For d = a·b + b, with a, b leaves:
+
+    number   node        adjoint when visited      sends
+    4        d = c + b   1                         1 to c, 1 to b
+    3        c = a·b     1                         b to a, a to b
+    2        b           1 + a                     (a leaf: this is its gradient)
+    1        a           b
+
+The adjoints live in a dictionary of the sweep's own. Nothing here recurses along the graph, so that a chain of
+a million nodes is swept like a chain of ten; only an op's decomposition, a graph of its own, is swept inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .choice import Choice
+from .forms import linear
+from .node import Node, next_number, plain, recorded
+from .op import AUTODIFF, Derivation, Op
+
+_DEFAULT = Choice()
+
+
+def reachable(root: Node, floor: int = 0) -> dict[int, Node]:
+    """The nodes that need a gradient and lead to root, by number; those at or below `floor` are not opened."""
+    nodes = {root.number: root}
+    stack = [root] if root.number > floor else []
+    while stack:
+        for x in stack.pop().inputs:
+            if isinstance(x, Node) and x.requires_grad and x.number not in nodes:
+                nodes[x.number] = x
+                if x.number > floor:
+                    stack.append(x)
+    return nodes
+
+
+# -- reverse ---------------------------------------------------------------------------------------------------
+
+
+def reverse(
+    root: Node,
+    seed: Any,
+    choice: Choice,
+    *,
+    wanted: Mapping[int, Node] | None = None,
+    create_graph: bool = False,
+    floor: int = 0,
+    nodes: Mapping[int, Node] | None = None,
+) -> dict[int, Any]:
+    """Adjoints of the wanted nodes (by default: leaves, and what retains its gradient) by creation number.
+
+    Parameters
+    ----------
+    root, seed
+        Where the sweep starts, and with what cotangent: a Node where `create_graph`.
+    wanted : mapping of number to node, optional
+    create_graph : bool
+        Call rules with Values, so that the adjoints are Values that can be differentiated.
+    floor : int
+        Nodes numbered at or below it are boundaries: their adjoints are formed, and not passed on.
+    nodes : mapping, optional
+        `reachable(root, floor)`, where the caller has it.
+    """
+    if nodes is None:
+        nodes = reachable(root, floor)
+    order = sorted(nodes, reverse=True)
+    useful = nodes if wanted is None else _leading_to(nodes, order, wanted)
+    held = wanted or {}
+    adjoints: dict[int, Any] = {root.number: seed}
+    owned: set[int] = set()  # adjoints that are arrays of the sweep's own, safe to add to in place
+    results: dict[int, Any] = {}
+    scalars = choice.request is None and not create_graph and wanted is None
+
+    for number in order:
+        g = adjoints.pop(number, None)
+        if g is None:
+            continue
+        node = nodes[number]
+        op = node.op
+        if wanted is None:
+            if op is None or node.retains:
+                results[number] = g if number in owned else _own(g)
+        elif number in wanted:
+            results[number] = g
+        if op is None or number <= floor:
+            continue
+        if (
+            scalars
+            and type(g) is float
+            and op.partials is not None
+            and type(node.data) is float
+            and _scalar_step(g, node, op.partials, adjoints)
+        ):
+            continue
+        inputs, derivation = _route(node, op, choice, held, create_graph)
+        needed = [
+            i for i, x in enumerate(inputs) if isinstance(x, Node) and x.requires_grad and x.number in useful
+        ]
+        gradients = _pull(node, op, inputs, derivation, g, needed, choice, create_graph)
+        for i in needed:
+            gx = gradients[i]
+            if gx is None:
+                continue
+            k = inputs[i].number
+            total = adjoints.get(k)
+            if total is None:
+                adjoints[k] = gx
+            elif k in owned:
+                total += gx
+            else:
+                adjoints[k] = total = total + gx
+                if type(total) is np.ndarray:
+                    owned.add(k)
+    return results
+
+
+def _own(g: Any) -> Any:
+    # A rule may return g itself, or a view of it: what becomes .grad must share memory with nothing.
+    return g.copy() if isinstance(g, np.ndarray) else g
+
+
+def _leading_to(nodes: Mapping[int, Node], order: list[int], wanted: Mapping[int, Node]) -> set[int]:
+    useful: set[int] = set()
+    for number in reversed(order):
+        if number in wanted or any(isinstance(x, Node) and x.number in useful for x in nodes[number].inputs):
+            useful.add(number)
+    return useful
+
+
+def _scalar_step(g: float, node: Node, partials: Sequence[Any], adjoints: dict[int, Any]) -> bool:
+    """One node of Python floats; False where only NumPy knows the answer (1/0 and the like)."""
+    inputs = node.inputs
+    data = None
+    terms = []
+    i = 0
+    try:
+        for x in inputs:
+            p = partials[i]
+            i += 1
+            if p is not None and isinstance(x, Node) and x.requires_grad:
+                if type(p) is float:
+                    t = g * p
+                else:
+                    if data is None:
+                        data = [y.data if isinstance(y, Node) else y for y in inputs]
+                    t = g * p(node.data, *data)
+                    if type(t) is not float:
+                        t = float(t)  # a complex number, which Python makes of (-8) ** (1/3), is refused here
+                terms.append((x.number, t))
+    except (ArithmeticError, TypeError, ValueError):
+        return False
+    for k, t in terms:
+        total = adjoints.get(k)
+        adjoints[k] = t if total is None else total + t
+    return True
+
+
+def _route(
+    node: Node, op: Op, choice: Choice, held: Mapping[int, Any], again: bool
+) -> tuple[tuple[Any, ...], Derivation]:
+    """The derivation of a node, and the inputs it sends to: a shortcut's lie beyond the inner node.
+
+    `again`: the gradients are to be differentiated in turn, so the derivation has to be one that can be.
+    """
+    if op.shortcuts:
+        jump = choice.shortcut(node, held)
+        if jump is not None:
+            shortcut, inner = jump
+            if not again or shortcut.derivation.order is None or shortcut.derivation.order > 1:
+                return (*inner.inputs, *node.inputs[1:]), shortcut.derivation
+    derivation = choice.of(op)
+    if again and derivation.order is not None and derivation.order < 2:
+        derivation = _of_higher_order(op, derivation)
+    return node.inputs, derivation
+
+
+def _pull(
+    node: Node,
+    op: Op,
+    inputs: tuple[Any, ...],
+    derivation: Derivation,
+    g: Any,
+    needed: Sequence[int],
+    choice: Choice,
+    create_graph: bool,
+    again: bool | None = None,
+) -> Sequence[Any]:
+    """A gradient for each needed input, of that input's shape and dtype; None where there is none.
+
+    `again` says whether the gradients may be differentiated in the inputs: with `create_graph`, by default.
+    """
+    again = create_graph if again is None else again
+    if derivation.assumes and choice.name(op) == derivation.name:
+        derivation.require(op.name, inputs, node.params)
+    if derivation.name == AUTODIFF:
+        raw = _through_decomposition(op, node, g, needed, choice, create_graph)
+    elif create_graph:
+        raw = derivation.rule(g, node, inputs, node.params, needed)
+    else:
+        data = tuple([x.data if isinstance(x, Node) else x for x in inputs])
+        raw = _on_plain(derivation, g, node.data, data, node.params, needed)
+    gradients: list[Any] = [None] * len(inputs)
+    for i in needed:
+        if raw[i] is not None:
+            gx = _conform(raw[i], inputs[i], op, derivation, i, create_graph)
+            gradients[i] = spent(gx, left=derivation.order - 1) if again and derivation.order is not None else gx
+    return gradients
+
+
+def _on_plain(derivation: Derivation, g: Any, out: Any, data: Any, params: dict[str, Any], needed: Any) -> Any:
+    if type(g) is not float:
+        return derivation.rule(g, out, data, params, needed)
+    try:
+        gradients = derivation.rule(g, out, data, params, needed)
+        if not any(type(gx) is complex for gx in gradients):
+            return gradients
+    except (ZeroDivisionError, OverflowError):
+        pass
+    # Python's floats refuse 1/0 and turn complex at (-8) ** (1/3); NumPy's follow IEEE.
+    wide = tuple([np.float64(x) if type(x) is float else x for x in data])
+    return derivation.rule(np.float64(g), np.float64(out), wide, params, needed)
+
+
+def _conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, create_graph: bool) -> Any:
+    """A gradient in the shape and dtype of what it is a gradient of, or an error that says what is wrong."""
+    data = x.data
+    if type(data) is float:
+        if type(gx) is float:
+            return gx
+        shape, dtype = (), float
+    else:
+        shape, dtype = data.shape, data.dtype
+        if type(gx) is np.ndarray and gx.shape == shape and gx.dtype is dtype:
+            return gx
+    found = np.shape(gx) if isinstance(gx, (list, tuple)) else getattr(gx, "shape", ())
+    if found != shape:
+        where = f"derivation '{derivation.name}' of {op.name}"
+        raise ValueError(
+            f"{where} returned a gradient of shape {found} for input '{op.input_name(position)}' "
+            f"of shape {shape}; {_hint(found, shape)}"
+        )
+    if isinstance(gx, Node):
+        return cast_like(gx, x)
+    if create_graph:
+        # The cotangent is a Node, and a vjp is linear in it: a plain result has lost its past.
+        raise ValueError(
+            f"derivation '{derivation.name}' of {op.name} returned a plain {type(gx).__name__} where its gradient is "
+            f"to be differentiated; write the rule in ops or NumPy functions throughout, or declare order=1"
+        )
+    if dtype is float:
+        return float(gx)
+    if getattr(gx, "dtype", None) == dtype:
+        return gx
+    return gx.astype(dtype) if hasattr(gx, "astype") else np.asarray(gx, dtype=dtype)[()]
+
+
+def _hint(found: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    try:
+        if np.broadcast_shapes(found, shape) == found:
+            return "sum it over the axes along which the input was broadcast"
+    except ValueError:
+        pass
+    return "it must have the input's shape" + (" (is it transposed?)" if found == shape[::-1] else "")
+
+
+def _of_higher_order(op: Op, derivation: Derivation) -> Derivation:
+    """A derivation that can be differentiated, in place of one that declares it cannot."""
+    for name in (op.default, AUTODIFF, *op.derivations):
+        other = op.derivations.get(name)
+        if other is not None and (other.order is None or other.order >= 2) and not other.assumes:
+            return other
+    raise ValueError(
+        f"derivation '{derivation.name}' of {op.name} is declared for order {derivation.order}, and no other one "
+        f"of that op can be differentiated again; declare one of a higher order"
+    )
+
+
+def _through_decomposition(
+    op: Op, node: Node, g: Any, needed: Sequence[int], choice: Choice, create_graph: bool
+) -> Sequence[Any]:
+    """The "autodiff" derivation: run the decomposition with recording on, and sweep it with the same choice."""
+    leaves = list(node.inputs) if create_graph else [plain(x) for x in node.inputs]
+    if not create_graph:
+        for i in needed:
+            leaves[i] = type(node).leaf(leaves[i])
+    floor = next_number()  # older: the leaves; younger: what the decomposition makes of them
+    with recorded(True):
+        out = op.decomposition(*leaves, **node.params)  # type: ignore[misc]
+    if np.shape(plain(out)) != np.shape(node.data):
+        raise ValueError(
+            f"the forward of {op.name} returns shape {np.shape(node.data)}, "
+            f"its decomposition shape {np.shape(plain(out))}"
+        )
+    gradients: list[Any] = [None] * len(leaves)
+    if not isinstance(out, Node) or not out.requires_grad:
+        return gradients
+    nodes = reachable(out, floor)
+    given = {x.number for x in leaves if isinstance(x, Node)}
+    for number, x in nodes.items():
+        if number <= floor and number not in given:
+            raise ValueError(
+                f"the decomposition of {op.name} uses a Value that is not among its inputs ({x!r:.80}); "
+                f"every array that an op uses is an input"
+            )
+    wanted = {leaves[i].number: leaves[i] for i in needed}
+    adjoints = reverse(
+        out, cast_like(g, out), choice, wanted=wanted, create_graph=create_graph, floor=floor, nodes=nodes
+    )
+    for i in needed:  # an input given twice has one adjoint, sent once
+        gradients[i] = adjoints.pop(leaves[i].number, None)
+    return gradients
+
+
+# -- forward ---------------------------------------------------------------------------------------------------
+
+
+def forward(root: Node, tangents: Mapping[int, Any], choice: Choice, *, create_graph: bool = False) -> Any:
+    """The tangent of root, given tangents of other nodes by number; None where root does not depend on them."""
+    nodes = reachable(root, floor=min(tangents, default=0) - 1)
+    found: dict[int, Any] = dict(tangents)
+    for number in sorted(nodes):
+        node = nodes[number]
+        op = node.op
+        if number in found or op is None:
+            continue
+        inputs, derivation = _route(node, op, choice, tangents, create_graph)
+        moving = [found.get(x.number) if isinstance(x, Node) else None for x in inputs]
+        if all(t is None for t in moving):
+            continue
+        tangent = _push(node, op, inputs, derivation, moving, choice, create_graph)
+        if tangent is not None:
+            found[number] = cast_like(tangent, node)
+    return found.get(root.number)
+
+
+def _push(
+    node: Node,
+    op: Op,
+    inputs: tuple[Any, ...],
+    derivation: Derivation,
+    tangents: Sequence[Any],
+    choice: Choice,
+    create_graph: bool,
+) -> Any:
+    if op.pushforward is None:
+        return _transposed(node, op, inputs, derivation, tangents, choice, create_graph)
+    if op.partials is not None:
+        tangents = [t if p is not None else None for t, p in zip(tangents, op.partials, strict=True)]
+        if all(t is None for t in tangents):
+            return None
+    if create_graph:
+        return op.pushforward(tangents, node, inputs, node.params)
+    return op.pushforward(tangents, node.data, tuple([plain(x) for x in inputs]), node.params)
+
+
+def _transposed(
+    node: Node,
+    op: Op,
+    inputs: tuple[Any, ...],
+    derivation: Derivation,
+    tangents: Sequence[Any],
+    choice: Choice,
+    create_graph: bool,
+) -> Any:
+    """J t as the transpose of g ↦ Jᵀg, which is linear: the gradient of <t, Jᵀg> in g, at g = 0."""
+    moving = [i for i, t in enumerate(tangents) if t is not None]
+    floor = next_number()
+    g = type(node).leaf(np.zeros_like(node.data) if type(node.data) is not float else 0.0)
+    total = None
+    with recorded(True):
+        gradients = _pull(node, op, inputs, derivation, g, moving, choice, True, again=create_graph)
+        for i in moving:
+            gx = gradients[i]
+            if gx is None or not gx.requires_grad:
+                continue
+            seed = cast_like(tangents[i], gx)
+            if create_graph and not isinstance(seed, Node):
+                seed = type(node).leaf(seed, False)
+            found = reverse(gx, seed, _DEFAULT, wanted={g.number: g}, create_graph=create_graph, floor=floor)
+            term = found.get(g.number)
+            if term is not None:
+                total = term if total is None else total + term
+    return total
+
+
+# -- the engine's own linear ops -------------------------------------------------------------------------------
+
+
+def _one(rng: np.random.Generator) -> Any:
+    yield (rng.normal(size=(2, 3)),), {}
+
+
+@linear(transpose=lambda g, x: g, samples=_one, formula="g")
+def identity(x: Any) -> Any:
+    """`x` itself, as a node of its own."""
+    return x
+
+
+@linear(
+    transpose=lambda g, x, *, dtype: cast(g, dtype=_dtype(x)),
+    samples=lambda rng: [((rng.normal(size=(2, 3)),), {"dtype": np.dtype(np.float64)})],
+    formula="g in x's dtype",
+)
+def cast(x: Any, *, dtype: Any) -> Any:
+    """`x` in another dtype; `float` makes a Python float of one element."""
+    if dtype is float:
+        return float(x)
+    return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype=dtype)[()]
+
+
+def _spend(g: Any, x: Any, *, left: int | None) -> Any:
+    if left is None:
+        return g
+    if isinstance(g, Node) and left < 2:
+        raise ValueError(
+            "this gradient was made by a derivation that is not declared for so high an order; name another "
+            "derivation, or declare a higher order"
+        )
+    return spent(g, left=left - 1)
+
+
+@linear(transpose=_spend, samples=lambda rng: [((rng.normal(size=(2, 3)),), {"left": None})], formula="g")
+def spent(x: Any, *, left: int | None) -> Any:
+    """`x`, the result of a rule that may be differentiated `left` more times: the sweep holds it to that."""
+    return x
+
+
+def _dtype(x: Any) -> Any:
+    data = plain(x)
+    return float if type(data) is float else data.dtype
+
+
+def cast_like(g: Any, node: Node) -> Any:
+    """A tangent or cotangent in the dtype of a node's data."""
+    dtype = _dtype(node)
+    same = type(plain(g)) is float if dtype is float else getattr(plain(g), "dtype", None) == dtype
+    return g if same else cast(g, dtype=dtype)

@@ -1,0 +1,532 @@
+"""Value: an array with a past. Operators, NumPy's protocols, and `backward`.
+
+    a = Value(2.0)                  a leaf; Python numbers are exact Python floats inside
+    d = a * np.exp(a) + 1           operators and NumPy functions build the graph
+    d.backward(); a.grad            the reverse sweep, and what it leaves behind
+
+NumPy dispatches here through `__array_ufunc__` and `__array_function__`, and the registry says what to do. A
+function without a rule raises NotImplementedError: the graph is never lost in silence.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .choice import Request, choose
+from .node import Node, next_number, plain, recorded, recording
+from .op import Op, registry
+from .ops.indexing import index
+from .ops.shaping import reshape as _reshape
+from .sweep import cast, cast_like, reachable, reverse
+
+
+class Value(Node):
+    """A node of a computation graph: data, and how it came to be.
+
+    Parameters
+    ----------
+    data : number, array, nested sequence of numbers, or anything with NumPy's protocols
+        A Python number is a Python float inside. Arrays are not copied. Integers become float64 where a
+        gradient is required.
+    requires_grad : bool
+        Whether `backward` computes a gradient for it.
+    label : str
+        A name for pictures and messages.
+
+    Raises
+    ------
+    TypeError
+        If `data` is complex, text or objects, or a sequence of Values (which `np.stack` joins).
+
+    Examples
+    --------
+    >>> a, b = Value(2.0), Value(3.0)
+    >>> (a * b + b**2).backward()
+    >>> a.grad, b.grad
+    (3.0, 8.0)
+    >>> x = Value([1.0, 2.0, 3.0], label="x")
+    >>> y = np.exp(x).sum()
+    >>> y.backward()
+    >>> bool(np.all(x.grad == np.exp(x.data)))
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, *, requires_grad: bool = True, label: str = "") -> None:
+        self.data = _as_data(data, requires_grad)
+        self.op = None
+        self.inputs = ()
+        self.params = _NO_PARAMS
+        self.number = next_number()
+        self.requires_grad = bool(requires_grad)
+        self.grad = None
+        self.label = label
+        self.retains = False
+
+    # -- what the engine asks for ------------------------------------------------------------------------------
+
+    @classmethod
+    def record(cls, op: Op, inputs: tuple[Any, ...], params: dict[str, Any]) -> Value:
+        """The node that `op` makes of `inputs`; a constant where none of them needs a gradient."""
+        requires = False
+        data = []
+        constants = op.constants
+        for i, x in enumerate(inputs):
+            if isinstance(x, Node):
+                data.append(x.data)
+                if x.requires_grad and i not in constants:
+                    requires = True
+            else:
+                data.append(x)
+        out = None
+        for shortcut in op.shortcuts:
+            inner = shortcut.reaches(inputs, params)
+            if inner is not None and shortcut.forward is not None:
+                out = shortcut.forward(*[plain(x) for x in inner.inputs], *data[1:], **params)
+                break
+        if out is None:
+            out = op.evaluate(data, params)
+        if not (requires and op.derivations and recording()):
+            return cls.leaf(out, False)
+        return _node(out, op, inputs, params)
+
+    @classmethod
+    def leaf(cls, data: Any, requires_grad: bool = True) -> Value:
+        """A node without a past, its data taken as it is."""
+        self: Value = _new(cls)
+        self.data = data
+        self.op = None
+        self.inputs = ()
+        self.params = _NO_PARAMS
+        self.number = next_number()
+        self.requires_grad = requires_grad
+        self.grad = None
+        self.label = ""
+        self.retains = False
+        return self
+
+    @property
+    def parents(self) -> tuple[Value, ...]:
+        """The Values that this one was made of, in order."""
+        return tuple([x for x in self.inputs if isinstance(x, Value)])
+
+    # -- the array's attributes --------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return () if type(self.data) is float else self.data.shape  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return 1 if type(self.data) is float else int(self.data.size)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return _FLOAT64 if type(self.data) is float else self.data.dtype
+
+    @property
+    def T(self) -> Value:
+        """The transpose: all axes reversed."""
+        return np.transpose(self)  # type: ignore[call-overload, no-any-return]
+
+    def item(self) -> float:
+        """The one element, as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item() is for one element; this Value has shape {self.shape}")
+        return self.data if type(self.data) is float else self.data.item()  # type: ignore[no-any-return]
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The data as an ndarray, without a copy where it is one."""
+        return np.asarray(self.data)
+
+    def tolist(self) -> Any:
+        """The data as nested lists of Python numbers."""
+        return self.numpy().tolist()
+
+    def detach(self) -> Value:
+        """A leaf with the same data and no past, for which no gradient is computed."""
+        return Value.leaf(self.data, False)
+
+    # -- gradients ---------------------------------------------------------------------------------------------
+
+    def backward(self, gradient: Any = None, *, derivation: Request = None, create_graph: bool = False) -> None:
+        """Add the gradient of this Value to `.grad` of every leaf (and of what retains its gradient).
+
+        Parameters
+        ----------
+        gradient : array, optional
+            The cotangent to start from, of this Value's shape; 1 by default, for one element.
+        derivation : str or mapping of ops to names, optional
+            Which derivations to use: "autodiff" opens every composite op and bars shortcuts; a name applies to
+            the ops that have it, the others use their default.
+        create_graph : bool
+            Make the gradients Values with a past, so that they can be differentiated.
+
+        Raises
+        ------
+        ValueError
+            If this Value needs no gradient, has more than one element and no `gradient` is given, or if no node
+            has the derivation named.
+        AssumptionError
+            If the derivation named assumes something that does not hold.
+
+        Examples
+        --------
+        >>> import tinygrad_ce as tg
+        >>> z = tg.Value([1.0, 2.0, 3.0])
+        >>> loss = tg.softmax_cross_entropy(z, 2)
+        >>> loss.backward(derivation="analytic")
+        >>> np.round(z.grad, 4).tolist()
+        [0.09, 0.2447, -0.3348]
+        """
+        if not self.requires_grad:
+            raise ValueError(
+                f"backward() on {self!r:.80}, which needs no gradient: it was made under no_grad, by stop_gradient, "
+                f"or of Values with requires_grad=False"
+            )
+        seed = self._seed(gradient)
+        nodes = reachable(self)
+        choice = choose(derivation, nodes)
+        if create_graph:
+            seed = seed if isinstance(seed, Value) else Value.leaf(seed, False)
+            with recorded(True):
+                adjoints = reverse(self, cast_like(seed, self), choice, create_graph=True, nodes=nodes)
+        else:
+            adjoints = reverse(self, cast_like(plain(seed), self), choice, nodes=nodes)
+        for number, g in adjoints.items():
+            node = nodes[number]
+            if node.grad is not None:
+                old = node.grad if create_graph else plain(node.grad)
+                g = old + g
+            node.grad = g
+
+    def _seed(self, gradient: Any) -> Any:
+        if gradient is None:
+            if self.size != 1:
+                raise ValueError(
+                    f"backward() of shape {self.shape} needs gradient=, a cotangent of that shape; "
+                    f"or reduce it to one number first, with .sum() or .mean()"
+                )
+            return 1.0 if type(self.data) is float else np.ones_like(self.data)
+        if type(gradient) in (int, float):
+            gradient = float(gradient)
+        elif not isinstance(gradient, Value):
+            gradient = np.asarray(gradient) if isinstance(gradient, (list, tuple)) else gradient
+        if np.shape(plain(gradient)) != self.shape:
+            raise ValueError(f"gradient= has shape {np.shape(plain(gradient))}, the Value {self.shape}")
+        return gradient
+
+    def retain_grad(self) -> Value:
+        """Ask for `.grad` on this node although it is no leaf; returns the node itself."""
+        self.retains = True
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self.grad = None
+
+    # -- NumPy's protocols -------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        name = f"np.{ufunc.__name__}"
+        if method != "__call__":
+            hint = " (np.sum is np.add.reduce)" if (ufunc, method) == (np.add, "reduce") else ""
+            raise NotImplementedError(f"{name}.{method} has no rule on Values{hint}")
+        if kwargs.pop("out", None) is not None:
+            raise TypeError(
+                f"{name} into out= (or in place, x {_SYMBOLS.get(ufunc.__name__, '∘')}= value) cannot take a Value: "
+                f"it would overwrite an array and lose the graph; write x = x ∘ value instead"
+            )
+        handler = registry.numpy.get(ufunc)
+        if handler is None:
+            raise _no_rule(name)
+        return handler(*inputs, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        handler = registry.numpy.get(function)
+        if handler is None:
+            raise _no_rule(f"{function.__module__.replace('numpy', 'np')}.{function.__name__}")
+        if kwargs.get("out") is not None:
+            raise TypeError(f"np.{function.__name__} into out= would overwrite an array and lose the graph")
+        kwargs.pop("out", None)
+        return handler(*args, **kwargs)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if self.requires_grad:
+            raise TypeError(
+                "a Value that requires a gradient does not become an array in silence: join Values with "
+                "np.stack([...]), or take the plain data with .numpy()"
+            )
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    # -- operators ---------------------------------------------------------------------------------------------
+
+    def __neg__(self) -> Value:
+        return ops.negative(self)  # type: ignore[no-any-return]
+
+    def __pos__(self) -> Value:
+        return ops.positive(self)  # type: ignore[no-any-return]
+
+    def __abs__(self) -> Value:
+        return ops.abs(self)  # type: ignore[no-any-return]
+
+    def __divmod__(self, other: Any) -> tuple[Value, Value]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Value, Value]:
+        return other // self, other % self
+
+    def __getitem__(self, key: Any) -> Value:
+        return index(self, key)  # type: ignore[no-any-return]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError(
+            "a Value cannot be assigned into: earlier nodes of the graph depend on its data; "
+            "build a new one with np.where, np.concatenate or np.stack"
+        )
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a Value without axes")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Value]:
+        if not self.shape:
+            raise TypeError("iteration over a Value without axes")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __bool__(self) -> bool:
+        return bool(self._one("bool"))
+
+    def __float__(self) -> float:
+        return float(self._one("float"))
+
+    def __int__(self) -> int:
+        return int(self._one("int"))
+
+    def _one(self, what: str) -> Any:
+        if self.size != 1:
+            raise ValueError(f"{what}() of a Value of shape {self.shape}: only one element has one; use .data")
+        return self.item()
+
+    __hash__ = object.__hash__
+
+    # -- array methods -----------------------------------------------------------------------------------------
+
+    def reshape(self, *shape: Any, order: str = "C") -> Value:
+        """The same elements in another shape: `v.reshape(2, 3)` or `v.reshape((2, 3))`."""
+        only = shape[0] if len(shape) == 1 else shape
+        return _reshape(self, shape=only, order=order)  # type: ignore[no-any-return]
+
+    def flatten(self) -> Value:
+        """The elements in one axis."""
+        return self.reshape(-1)
+
+    def transpose(self, *axes: Any) -> Value:
+        """Axes permuted: `v.transpose()`, `v.transpose(1, 0)` or `v.transpose((1, 0))`."""
+        only = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return np.transpose(self, only)  # type: ignore[call-overload, no-any-return]
+
+    def astype(self, dtype: Any) -> Value:
+        """The data in another floating dtype; the gradient comes back in this one's."""
+        kind = np.dtype(dtype)
+        if kind.kind != "f":
+            raise TypeError(f"astype({kind}) has no gradient; take .data.astype instead")
+        return cast(self, dtype=kind)  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        # ndarray's methods, and the elementwise ops as methods (v.exp(), v.relu()), follow from the registry.
+        if not name.startswith("_"):
+            method = _method(name)
+            if method is not None:
+                return lambda *args, **kwargs: method(self, *args, **kwargs)
+        raise AttributeError(f"Value has no attribute '{name}'")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(n for n in registry if _method(n) is not None)})
+
+    # -- copies and text ---------------------------------------------------------------------------------------
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy of a leaf is a leaf; a copy of a node is a leaf with its data: a graph is not dragged along.
+        return _rebuild, (self.data, self.requires_grad, self.label)
+
+    def __repr__(self) -> str:
+        parts = [np.array2string(self.numpy(), precision=4, threshold=6, separator=", ").replace("\n", "")]
+        if type(self.data) is float:
+            parts = [repr(self.data)]
+        else:
+            parts += [f"shape={self.shape}", f"dtype={self.dtype}"]
+        if self.op is not None:
+            parts.append(f"op={self.op.name}")
+        if self.label:
+            parts.append(f"label={self.label!r}")
+        if not self.requires_grad:
+            parts.append("requires_grad=False")
+        return f"Value({', '.join(parts)})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    # Set below, by the loop that makes them; declared here for type checkers and readers.
+    __add__: Callable[[Value, Any], Value]
+    __radd__: Callable[[Value, Any], Value]
+    __sub__: Callable[[Value, Any], Value]
+    __rsub__: Callable[[Value, Any], Value]
+    __mul__: Callable[[Value, Any], Value]
+    __rmul__: Callable[[Value, Any], Value]
+    __truediv__: Callable[[Value, Any], Value]
+    __rtruediv__: Callable[[Value, Any], Value]
+    __floordiv__: Callable[[Value, Any], Value]
+    __rfloordiv__: Callable[[Value, Any], Value]
+    __mod__: Callable[[Value, Any], Value]
+    __rmod__: Callable[[Value, Any], Value]
+    __pow__: Callable[[Value, Any], Value]
+    __rpow__: Callable[[Value, Any], Value]
+    __matmul__: Callable[[Value, Any], Value]
+    __rmatmul__: Callable[[Value, Any], Value]
+    __lt__: Callable[[Value, Any], Any]
+    __le__: Callable[[Value, Any], Any]
+    __gt__: Callable[[Value, Any], Any]
+    __ge__: Callable[[Value, Any], Any]
+    __eq__: Callable[[Value, object], Any]  # type: ignore[assignment]
+    __ne__: Callable[[Value, object], Any]  # type: ignore[assignment]
+
+
+# -- how nodes are made ----------------------------------------------------------------------------------------
+
+_new = object.__new__
+_NO_PARAMS: dict[str, Any] = {}
+_FLOAT64 = np.dtype(np.float64)
+
+
+def _node(data: Any, op: Op, inputs: tuple[Any, ...], params: dict[str, Any]) -> Value:
+    self: Value = _new(Value)
+    self.data = data
+    self.op = op
+    self.inputs = inputs
+    self.params = params
+    self.number = next_number()
+    self.requires_grad = True
+    self.grad = None
+    self.label = ""
+    self.retains = False
+    return self
+
+
+def _operators(op: Op) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
+    """An operator and its reflection, with a short way for Python floats that touches no array."""
+    scalar = op.scalar
+
+    def operate(self: Value, other: Any) -> Any:
+        a = self.data
+        if type(a) is float and scalar is not None:
+            if type(other) is Value:
+                b = other.data
+                if type(b) is float and (self.requires_grad or other.requires_grad) and recording():
+                    return _node(scalar(a, b), op, (self, other), _NO_PARAMS)
+            elif (type(other) is float or type(other) is int) and self.requires_grad and recording():
+                b = float(other)
+                return _node(scalar(a, b), op, (self, b), _NO_PARAMS)
+        return op(self, other) if _operand(other) else NotImplemented
+
+    def reflected(self: Value, other: Any) -> Any:
+        return op(other, self) if _operand(other) else NotImplemented
+
+    return operate, reflected
+
+
+def _operand(x: Any) -> bool:
+    kind = type(x)
+    if kind is Value or kind is float or kind is int or kind is np.ndarray:
+        return True
+    return not isinstance(x, (str, bytes, complex, dict, set, type(None)))
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Value, Any], Any]:
+    def operate(self: Value, other: Any) -> Any:
+        return compare(self.data, plain(other))
+
+    return operate
+
+
+for _name, _op in {
+    "add": ops.add,
+    "sub": ops.subtract,
+    "mul": ops.multiply,
+    "truediv": ops.divide,
+    "floordiv": ops.floor_divide,
+    "mod": ops.remainder,
+    "pow": ops.power,
+    "matmul": ops.matmul,
+}.items():
+    _forward, _backward = _operators(_op)
+    setattr(Value, f"__{_name}__", _forward)
+    setattr(Value, f"__r{_name}__", _backward)
+
+for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
+    setattr(Value, f"__{_name}__", _comparison(getattr(operator, _name)))
+
+
+# -- small print -----------------------------------------------------------------------------------------------
+
+_SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**"}
+
+
+def _as_data(data: Any, requires_grad: bool) -> Any:
+    """Data as the engine keeps it: a Python float, or an array of real numbers."""
+    kind = type(data)
+    if kind is float:
+        return data
+    if kind is int or kind is bool:
+        return float(data)
+    if isinstance(data, Node):
+        return data.data
+    if not hasattr(data, "dtype") or not hasattr(data, "shape"):
+        if isinstance(data, (list, tuple)) and _holds_values(data):
+            raise TypeError("a sequence of Values becomes one with np.stack([...]), not with Value([...])")
+        try:
+            data = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"Value(): ragged data make no array ({error})") from None
+    if data.dtype.kind not in "fiub":
+        raise TypeError(f"Value() takes real numbers, not {data.dtype} ({data!r:.60})")
+    if requires_grad and data.dtype.kind != "f":
+        data = data.astype(np.float64)
+    return data
+
+
+def _holds_values(items: Any) -> bool:
+    return any(isinstance(x, Node) or (isinstance(x, (list, tuple)) and _holds_values(x)) for x in items)
+
+
+def _no_rule(name: str) -> NotImplementedError:
+    return NotImplementedError(
+        f"{name} has no rule on Values, so its gradient would be lost; write it in functions that have one "
+        f"(tg.registry() lists them), define it with @tg.op, or apply it to .data where no gradient is needed"
+    )
+
+
+def _method(name: str) -> Callable[..., Any] | None:
+    """What `v.name(...)` calls: NumPy's function of that name where ndarray has the method, else a unary op."""
+    if hasattr(np.ndarray, name):
+        function = getattr(np, name, None)
+        return function if function in registry.numpy else None
+    op = registry.get(name)
+    return op if op is not None and len(op.input_names) == 1 and not op.option_names else None
+
+
+def _rebuild(data: Any, requires_grad: bool, label: str) -> Value:
+    value = Value.leaf(data, requires_grad)
+    value.label = label
+    return value
