@@ -7,10 +7,13 @@
     loss.backward(); z.grad                            each op's default derivation
     loss.backward(derivation="autodiff")               another, on the same graph
     tg.compare_derivations(loss)                       all of them, refereed
+
+Importing it imports NumPy and nothing heavier: what draws, plots or shows progress is imported where it is used.
 """
 
 from .choice import use_derivation
-from .op import Assumption, AssumptionError, op, shortcut
+from .op import Assumption, AssumptionError, Registry, op, shortcut
+from .op import registry as _registry
 from .ops import (
     cross_entropy,
     log_softmax,
@@ -24,6 +27,44 @@ from .ops import (
     stop_gradient,
     tanh,
 )
+from .transforms import grad, hvp, jvp, no_grad, value_and_grad, vjp
 from .value import Value
 
 __version__ = "0.1.0"
+
+
+def registry() -> Registry:
+    """Every op by name: its derivations, their orders, assumptions and formulas.
+
+    >>> registry()["softmax"]
+    <op softmax: autodiff, stable (default), analytic, jacobian>
+    """
+    return _registry
+
+
+__all__ = [
+    "Assumption",
+    "AssumptionError",
+    "Value",
+    "cross_entropy",
+    "grad",
+    "hvp",
+    "jvp",
+    "log_softmax",
+    "logsumexp",
+    "no_grad",
+    "op",
+    "registry",
+    "relu",
+    "shortcut",
+    "sigmoid",
+    "sigmoid_binary_cross_entropy",
+    "softmax",
+    "softmax_cross_entropy",
+    "softplus",
+    "stop_gradient",
+    "tanh",
+    "use_derivation",
+    "value_and_grad",
+    "vjp",
+]
