@@ -16,6 +16,19 @@ from .op import AUTODIFF, Derivation, Op, Shortcut, registry
 
 Request = str | Mapping[Op, str] | None
 
+def reachable(root: Node, floor: int = 0) -> dict[int, Node]:
+    """The nodes that need a gradient and lead to root, by number; those at or below `floor` are not opened."""
+    nodes = {root.number: root}
+    stack = [root] if root.number > floor else []
+    while stack:
+        for x in stack.pop().inputs:
+            if isinstance(x, Node) and x.number not in nodes and (x.op is not None or x.requires_grad):
+                nodes[x.number] = x
+                if x.number > floor:
+                    stack.append(x)
+    return nodes
+
+
 class Choice:
     """A request for derivations, answered node by node.
 
@@ -143,10 +156,17 @@ def use_derivation(derivation: Request) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def choose(derivation: Request, nodes: Mapping[int, Node]) -> Choice:
-    """The choice for a sweep: its own request, else that of the context, else each op's default."""
+def choose(derivation: Request, root: Node | None = None) -> Choice:
+    """The choice for a sweep from root: its own request, else that of the context, else each op's default.
+
+    Raises
+    ------
+    ValueError
+        If the sweep's own request names a derivation that no node leading to root has.
+    """
     if derivation is None:
         return _chosen.get() or _DEFAULT
     choice = Choice(derivation)
-    choice.check(nodes)
+    if root is not None:
+        choice.check(reachable(root))
     return choice

@@ -67,7 +67,7 @@ def elementwise(
         kernel=kernel,
         scalar=scalar,
         constants=constants,
-        samples=_elementwise_samples(domain or [(-3.0, 3.0)] * len(partials), names, set(constants)),
+        samples=_elementwise_samples(domain or [(-3.0, 3.0)] * len(partials)),
     )
     op.partials = tuple(float(p) if isinstance(p, (int, float)) else p for p in partials)
     op.pushforward = _push_partials(op.partials)
@@ -247,20 +247,16 @@ def _signature(name: str, names: Sequence[str], doc: str) -> Callable[..., Any]:
     return function
 
 
-def _elementwise_samples(domain: Sequence[tuple[float, float]], names: Sequence[str], constants: set[str]) -> Sampler:
+def _elementwise_samples(domain: Sequence[tuple[float, float]]) -> Sampler:
     """Points of the domain in every way that inputs can broadcast."""
-    if len(domain) == 1:
-        shapes: list[tuple[tuple[int, ...], ...]] = [((3, 4),), ((),), ((0, 2),), ((1, 1),)]
-    else:
-        n = len(domain)
-        shapes = [((3, 4),) * n, ((2, 3, 1), (4,), (1, 1))[:n], ((), (3,), (2, 1))[:n], ((2, 0), (1, 1), ())[:n], ((),) * n]
+    n = len(domain)
+    shapes: list[tuple[tuple[int, ...], ...]] = [((3, 4),), ((),), ((0, 2),), ((1, 1),)]
+    if n > 1:
+        mixed = [((2, 3, 1), (4,), (1, 1)), ((), (3,), (2, 1)), ((2, 0), (1, 1), ())]
+        shapes = [((3, 4),) * n, *(group[:n] for group in mixed), ((),) * n]
 
     def samples(rng: np.random.Generator) -> Iterable[Any]:
         for group in shapes:
-            arrays = []
-            for name, shape, (low, high) in zip(names, group, domain, strict=True):
-                x = rng.uniform(low, high, size=shape)
-                arrays.append(x > (low + high) / 2 if name in constants else x)
-            yield tuple(arrays), {}
+            yield tuple([rng.uniform(low, high, size=s) for s, (low, high) in zip(group, domain, strict=True)]), {}
 
     return samples

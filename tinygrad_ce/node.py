@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from .op import Op
@@ -24,6 +25,12 @@ recording = _recording.get
 
 # Creation numbers: every node is younger than its inputs, so a sweep needs no other order.
 next_number = count(1).__next__
+
+
+# Inner nodes that want their gradient written. Few do, and the sweep asks of every node.
+retained: WeakValueDictionary[int, Node] = WeakValueDictionary()
+
+_UNSET: dict[str, Any] = {"grad": None, "label": "", "params": {}, "requires_grad": True}
 
 
 class Node:
@@ -46,6 +53,11 @@ class Node:
     label : str
     retains : bool
         Whether `backward` writes `grad` on it although it is no leaf.
+
+    Notes
+    -----
+    A scalar graph has millions of nodes, so an inner node sets only what it must: data, op, inputs, number. It
+    needs a gradient by being recorded at all; the other slots read as their defaults until they are set.
     """
 
     __slots__ = (
@@ -58,7 +70,6 @@ class Node:
         "op",
         "params",
         "requires_grad",
-        "retains",
     )
 
     data: Any
@@ -69,7 +80,23 @@ class Node:
     requires_grad: bool
     grad: Any
     label: str
-    retains: bool
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return _UNSET[name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} has no attribute '{name}'") from None
+
+    @property
+    def retains(self) -> bool:
+        return self.number in retained
+
+    @retains.setter
+    def retains(self, on: bool) -> None:
+        if on:
+            retained[self.number] = self
+        else:
+            retained.pop(self.number, None)
 
     @classmethod
     def record(cls, op: Op, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:

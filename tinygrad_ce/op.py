@@ -193,7 +193,7 @@ class Op:
             out = self.kernel(*inputs, **params)
         except (ValueError, TypeError, IndexError) as error:
             raise self._located(error, inputs, params) from error
-        if type(out) is not np.ndarray and not getattr(out, "ndim", 0) and _all_numbers(inputs):
+        if not getattr(out, "ndim", 0) and _all_numbers(inputs):
             return float(out)
         return out
 

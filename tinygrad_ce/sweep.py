@@ -19,29 +19,17 @@ a million nodes is swept like a chain of ten; only an op's decomposition, a grap
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
-from .choice import Choice
+from .choice import Choice, reachable
 from .forms import linear
-from .node import Node, next_number, plain, recorded
+from .node import Node, next_number, plain, recorded, retained
 from .op import AUTODIFF, Derivation, Op
 
 _DEFAULT = Choice()
-
-
-def reachable(root: Node, floor: int = 0) -> dict[int, Node]:
-    """The nodes that need a gradient and lead to root, by number; those at or below `floor` are not opened."""
-    nodes = {root.number: root}
-    stack = [root] if root.number > floor else []
-    while stack:
-        for x in stack.pop().inputs:
-            if isinstance(x, Node) and x.requires_grad and x.number not in nodes:
-                nodes[x.number] = x
-                if x.number > floor:
-                    stack.append(x)
-    return nodes
 
 
 # -- reverse ---------------------------------------------------------------------------------------------------
@@ -56,8 +44,8 @@ def reverse(
     create_graph: bool = False,
     floor: int = 0,
     nodes: Mapping[int, Node] | None = None,
-) -> dict[int, Any]:
-    """Adjoints of the wanted nodes (by default: leaves, and what retains its gradient) by creation number.
+) -> dict[int, tuple[Node, Any]]:
+    """Nodes and adjoints of what is wanted (by default: leaves, and what retains its gradient) by number.
 
     Parameters
     ----------
@@ -71,56 +59,43 @@ def reverse(
     nodes : mapping, optional
         `reachable(root, floor)`, where the caller has it.
     """
-    if nodes is None:
-        nodes = reachable(root, floor)
-    order = sorted(nodes, reverse=True)
-    useful = nodes if wanted is None else _leading_to(nodes, order, wanted)
+    useful = None
+    if wanted is not None:
+        useful = _leading_to(reachable(root, floor) if nodes is None else nodes, wanted)
     held = wanted or {}
     adjoints: dict[int, Any] = {root.number: seed}
     owned: set[int] = set()  # adjoints that are arrays of the sweep's own, safe to add to in place
-    results: dict[int, Any] = {}
-    scalars = choice.request is None and not create_graph and wanted is None
+    results: dict[int, tuple[Node, Any]] = {}
+    pending = [-root.number]  # a heap: the youngest node first
+    found: dict[int, Node] = {root.number: root}
+    quick = choice.request is None and not create_graph and wanted is None
 
-    for number in order:
-        g = adjoints.pop(number, None)
-        if g is None:
-            continue
-        node = nodes[number]
+    while pending:
+        number = -heappop(pending)
+        node = found.pop(number)
+        g = adjoints.pop(number)
         op = node.op
-        if wanted is None:
-            if op is None or node.retains:
-                results[number] = g if number in owned else _own(g)
-        elif number in wanted:
-            results[number] = g
+        if (op is None or number in retained) if wanted is None else number in wanted:
+            results[number] = (node, g if number in owned or wanted is not None else _own(g))
         if op is None or number <= floor:
             continue
-        if (
-            scalars
-            and type(g) is float
-            and op.partials is not None
-            and type(node.data) is float
-            and _scalar_step(g, node, op.partials, adjoints)
-        ):
-            continue
-        inputs, derivation = _route(node, op, choice, held, create_graph)
-        needed = [
-            i for i, x in enumerate(inputs) if isinstance(x, Node) and x.requires_grad and x.number in useful
-        ]
-        gradients = _pull(node, op, inputs, derivation, g, needed, choice, create_graph)
-        for i in needed:
-            gx = gradients[i]
-            if gx is None:
-                continue
-            k = inputs[i].number
+        sent = _quick(node, op.partials, g) if quick and op.partials is not None else None
+        if sent is None:
+            sent = _sent(node, op, g, choice, create_graph, useful, held)
+        for x, gx in sent:
+            k = x.number
             total = adjoints.get(k)
             if total is None:
                 adjoints[k] = gx
+                found[k] = x
+                heappush(pending, -k)
+            elif type(total) is not np.ndarray:
+                adjoints[k] = total + gx
             elif k in owned:
                 total += gx
             else:
-                adjoints[k] = total = total + gx
-                if type(total) is np.ndarray:
-                    owned.add(k)
+                adjoints[k] = total + gx
+                owned.add(k)
     return results
 
 
@@ -129,40 +104,54 @@ def _own(g: Any) -> Any:
     return g.copy() if isinstance(g, np.ndarray) else g
 
 
-def _leading_to(nodes: Mapping[int, Node], order: list[int], wanted: Mapping[int, Node]) -> set[int]:
+def _leading_to(nodes: Mapping[int, Node], wanted: Mapping[int, Node]) -> set[int]:
     useful: set[int] = set()
-    for number in reversed(order):
+    for number in sorted(nodes):
         if number in wanted or any(isinstance(x, Node) and x.number in useful for x in nodes[number].inputs):
             useful.add(number)
     return useful
 
 
-def _scalar_step(g: float, node: Node, partials: Sequence[Any], adjoints: dict[int, Any]) -> bool:
-    """One node of Python floats; False where only NumPy knows the answer (1/0 and the like)."""
+def _quick(node: Node, partials: Sequence[Any], g: Any) -> list[tuple[Node, Any]] | None:
+    """What an elementwise node sends on plain data, the short way; None where the long one is wanted."""
     inputs = node.inputs
-    data = None
-    terms = []
-    i = 0
+    if len(inputs) > 2:
+        return None
+    x, y = inputs if len(inputs) == 2 else (inputs[0], None)
+    a = x.data if isinstance(x, Node) else x
+    b = y.data if isinstance(y, Node) else y
+    sent = []
     try:
-        for x in inputs:
-            p = partials[i]
-            i += 1
-            if p is not None and isinstance(x, Node) and x.requires_grad:
-                if type(p) is float:
-                    t = g * p
-                else:
-                    if data is None:
-                        data = [y.data if isinstance(y, Node) else y for y in inputs]
-                    t = g * p(node.data, *data)
-                    if type(t) is not float:
-                        t = float(t)  # a complex number, which Python makes of (-8) ** (1/3), is refused here
-                terms.append((x.number, t))
-    except (ArithmeticError, TypeError, ValueError):
-        return False
-    for k, t in terms:
-        total = adjoints.get(k)
-        adjoints[k] = t if total is None else total + t
-    return True
+        for source, data, p in ((x, a, partials[0]), (y, b, partials[-1])):
+            if source is data or (source.op is None and not source.requires_grad) or p is None:
+                continue  # a constant
+            if type(p) is float:
+                t = g if p == 1.0 else g * p
+            else:
+                t = g * (p(node.data, a) if y is None else p(node.data, a, b))
+            if type(t) is not float or type(data) is not float:
+                if type(t) is complex or type(data) is float:
+                    return None  # Python's complex powers, NumPy's scalars
+                if t.shape != data.shape or t.dtype is not data.dtype:
+                    return None  # broadcast, or of mixed dtypes
+            sent.append((source, t))
+    except ArithmeticError:
+        return None  # 1/0 and the like, of which only NumPy knows the answer
+    return sent
+
+
+def _sent(
+    node: Node, op: Op, g: Any, choice: Choice, create_graph: bool, useful: set[int] | None, held: Mapping[int, Any]
+) -> list[tuple[Node, Any]]:
+    """What a node sends to its inputs: (input, gradient) for each that wants one."""
+    inputs, derivation = _route(node, op, choice, held, create_graph)
+    needed = [
+        i
+        for i, x in enumerate(inputs)
+        if isinstance(x, Node) and x.requires_grad and (useful is None or x.number in useful)
+    ]
+    gradients = _pull(node, op, inputs, derivation, g, needed, choice, create_graph)
+    return [(inputs[i], gradients[i]) for i in needed if gradients[i] is not None]
 
 
 def _route(
@@ -317,7 +306,7 @@ def _through_decomposition(
         out, cast_like(g, out), choice, wanted=wanted, create_graph=create_graph, floor=floor, nodes=nodes
     )
     for i in needed:  # an input given twice has one adjoint, sent once
-        gradients[i] = adjoints.pop(leaves[i].number, None)
+        gradients[i] = adjoints.pop(leaves[i].number, (None, None))[1]
     return gradients
 
 
@@ -387,8 +376,8 @@ def _transposed(
             if create_graph and not isinstance(seed, Node):
                 seed = type(node).leaf(seed, False)
             found = reverse(gx, seed, _DEFAULT, wanted={g.number: g}, create_graph=create_graph, floor=floor)
-            term = found.get(g.number)
-            if term is not None:
+            if g.number in found:
+                term = found[g.number][1]
                 total = term if total is None else total + term
     return total
 

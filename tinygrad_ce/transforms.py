@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from .choice import choose
+from .choice import choose, reachable
 from .node import Node, plain, recorded
-from .sweep import cast_like, forward, identity, reachable, reverse
+from .sweep import cast_like, forward, identity, reverse
 from .value import Value
 
 Function = Callable[..., Any]
@@ -224,9 +224,9 @@ def _pull(out: Value, seed: Any, variables: Sequence[Value], keep: bool) -> tupl
         seed = Value(seed, requires_grad=False)
     seed = cast_like(seed if keep else plain(seed), out)
     found = reverse(
-        out, seed, choose(None, nodes), wanted=wanted, create_graph=keep, floor=floor, nodes=nodes
+        out, seed, choose(None), wanted=wanted, create_graph=keep, floor=floor, nodes=nodes
     )
-    return tuple([found[x.number] if x.number in found else _result(_zeros(x), keep) for x in variables])
+    return tuple([found[x.number][1] if x.number in found else _result(_zeros(x), keep) for x in variables])
 
 
 def _push(out: Value, variables: Sequence[Value], tangents: Sequence[Any], keep: bool) -> Any:
@@ -239,7 +239,7 @@ def _push(out: Value, variables: Sequence[Value], tangents: Sequence[Any], keep:
         moving[x.number] = cast_like(t if keep else plain(t), x)
     tangent = None
     if out.requires_grad and moving:
-        tangent = forward(out, moving, choose(None, {}), create_graph=keep)
+        tangent = forward(out, moving, choose(None), create_graph=keep)
     return _result(_zeros(out) if tangent is None else tangent, keep)
 
 

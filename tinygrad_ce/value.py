@@ -22,7 +22,7 @@ from .node import Node, next_number, plain, recorded, recording
 from .op import Op, registry
 from .ops.indexing import index
 from .ops.shaping import reshape as _reshape
-from .sweep import cast, cast_like, reachable, reverse
+from .sweep import cast, cast_like, reverse
 
 
 class Value(Node):
@@ -67,7 +67,6 @@ class Value(Node):
         self.requires_grad = bool(requires_grad)
         self.grad = None
         self.label = label
-        self.retains = False
 
     # -- what the engine asks for ------------------------------------------------------------------------------
 
@@ -108,7 +107,6 @@ class Value(Node):
         self.requires_grad = requires_grad
         self.grad = None
         self.label = ""
-        self.retains = False
         return self
 
     @property
@@ -195,16 +193,14 @@ class Value(Node):
                 f"or of Values with requires_grad=False"
             )
         seed = self._seed(gradient)
-        nodes = reachable(self)
-        choice = choose(derivation, nodes)
+        choice = choose(derivation, self)
         if create_graph:
             seed = seed if isinstance(seed, Value) else Value.leaf(seed, False)
             with recorded(True):
-                adjoints = reverse(self, cast_like(seed, self), choice, create_graph=True, nodes=nodes)
+                adjoints = reverse(self, cast_like(seed, self), choice, create_graph=True)
         else:
-            adjoints = reverse(self, cast_like(plain(seed), self), choice, nodes=nodes)
-        for number, g in adjoints.items():
-            node = nodes[number]
+            adjoints = reverse(self, cast_like(plain(seed), self), choice)
+        for node, g in adjoints.values():
             if node.grad is not None:
                 old = node.grad if create_graph else plain(node.grad)
                 g = old + g
@@ -238,6 +234,8 @@ class Value(Node):
     # -- NumPy's protocols -------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs and ufunc in registry.numpy:
+            return registry.numpy[ufunc](*inputs)
         name = f"np.{ufunc.__name__}"
         if method != "__call__":
             hint = " (np.sum is np.add.reduce)" if (ufunc, method) == (np.add, "reduce") else ""
@@ -350,7 +348,7 @@ class Value(Node):
             method = _method(name)
             if method is not None:
                 return lambda *args, **kwargs: method(self, *args, **kwargs)
-        raise AttributeError(f"Value has no attribute '{name}'")
+        return super().__getattr__(name)  # a slot that was never set reads as its default
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(n for n in registry if _method(n) is not None)})
@@ -417,28 +415,42 @@ def _node(data: Any, op: Op, inputs: tuple[Any, ...], params: dict[str, Any]) ->
     self.inputs = inputs
     self.params = params
     self.number = next_number()
-    self.requires_grad = True
-    self.grad = None
-    self.label = ""
-    self.retains = False
     return self
 
 
 def _operators(op: Op) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
-    """An operator and its reflection, with a short way for Python floats that touches no array."""
-    scalar = op.scalar
+    """An operator and its reflection, with a short way for floats and arrays; on floats it touches no array."""
+    scalar, kernel = op.scalar, op.kernel
 
     def operate(self: Value, other: Any) -> Any:
         a = self.data
-        if type(a) is float and scalar is not None:
-            if type(other) is Value:
-                b = other.data
-                if type(b) is float and (self.requires_grad or other.requires_grad) and recording():
-                    return _node(scalar(a, b), op, (self, other), _NO_PARAMS)
-            elif (type(other) is float or type(other) is int) and self.requires_grad and recording():
-                b = float(other)
-                return _node(scalar(a, b), op, (self, b), _NO_PARAMS)
-        return op(self, other) if _operand(other) else NotImplemented
+        kind = type(other)
+        if kind is Value:
+            b = other.data
+            requires = self.op is not None or other.op is not None or self.requires_grad or other.requires_grad
+        elif kind is float or kind is np.ndarray:
+            b = other
+            requires = self.op is not None or self.requires_grad
+        elif kind is int:
+            b = other = float(other)
+            requires = self.op is not None or self.requires_grad
+        else:
+            return op(self, other) if _operand(other) else NotImplemented
+        if type(a) is float and type(b) is float and scalar is not None:
+            data = scalar(a, b)
+        else:
+            try:
+                data = kernel(a, b)
+            except (ValueError, TypeError):
+                return op(self, other)  # which says it better
+        if not (requires and recording()):
+            return Value.leaf(data, False)
+        node = _new(Value)
+        node.data = data
+        node.op = op
+        node.inputs = (self, other)
+        node.number = next_number()
+        return node
 
     def reflected(self: Value, other: Any) -> Any:
         return op(other, self) if _operand(other) else NotImplemented

@@ -75,7 +75,8 @@ def rows_of(text: str, file: str) -> Iterator[Row]:
         try:
             raw = next(reader, None)
         except csv.Error as error:
-            fail(file, f"not a row of cells ({error}): check the quotation marks from here on", line)
+            why = str(error).replace("\t", "\\t")  # the delimiter, quoted in the parser's message
+            fail(file, f"not a row of cells ({why}): check the quotation marks from here on", line)
         if raw is None:
             return
         cells = [cell.strip() for cell in raw]

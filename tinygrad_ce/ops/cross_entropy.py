@@ -40,6 +40,7 @@ from .targets import (
     spread,
     to_targets,
     to_weight,
+    tolerance,
     validate_options,
     validate_probabilities,
     validate_targets,
@@ -98,7 +99,7 @@ def _is_plain(z: Any, targets: Any, weight: Any, *, axis: int, label_smoothing: 
         return "there are class weights"
     t = read_targets(targets, None, z, None, axis=axis, ignore_index=ignore_index, label_smoothing=0.0)
     sums = class_sum(t.y, axis)
-    off = np.abs(sums - 1.0) > max(np.shape(z)[axis], 16) * np.finfo(np.float64).eps
+    off = np.abs(sums - 1.0) > tolerance(np.asarray(targets), t.y.shape[axis])
     off = off if t.kept is None else off & t.kept
     if np.any(off):
         at = first(np.squeeze(off, axis))
@@ -283,7 +284,10 @@ def _to_weight(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction
 _STABLE = "entry i: ŷ_i Σ_{j≠i} ỹ_j − ỹ_i Σ_{j≠i} ŷ_j"
 _rest = (_to_targets, _to_weight)
 softmax_cross_entropy.derivation("stable", formula=_STABLE)((_stable, *_rest))
-softmax_cross_entropy.derivation("analytic", formula="ŷ − y", assumes=[PLAIN], accurate=ACCURATE)((_analytic, *_rest))
+# Order 1: where y moves, so does T = Σy, which ŷ − y has taken for 1.
+softmax_cross_entropy.derivation("analytic", order=1, formula="ŷ − y", assumes=[PLAIN], accurate=ACCURATE)(
+    (_analytic, *_rest)
+)
 softmax_cross_entropy.derivation("chain", formula="ŷ ⊙ (h − Σ h ŷ), h = −ỹ / ŷ", accurate=ACCURATE)((_chain, *_rest))
 softmax_cross_entropy.derivation("jacobian", formula="(diag ŷ − ŷ ŷᵀ)(−ỹ / ŷ)", accurate=ACCURATE)((_jacobian, *_rest))
 
@@ -385,6 +389,7 @@ shortcut(
     softmax,
     cross_entropy,
     name="analytic",
+    order=1,
     formula="ŷ − y",
     assumes=[PLAIN],
     accurate=ACCURATE,

@@ -154,7 +154,7 @@ def validate_targets(op: str, scores: Any, targets: Any, weight: Any, axis: int,
     if ignore_index is not None:
         raise ValueError(f"{op}: ignore_index is for class indices; with dense targets give the row zero weight instead")
     if isinstance(targets, np.ndarray):
-        _validate_dense(op, targets, axis)
+        _validate_dense(op, targets, axis, k)
 
 
 def _validate_weight(op: str, weight: Any, k: int) -> None:
@@ -179,14 +179,14 @@ def _validate_indices(op: str, targets: Any, k: int, ignore_index: int | None) -
         )
 
 
-def _validate_dense(op: str, targets: Any, axis: int) -> None:
+def _validate_dense(op: str, targets: Any, axis: int, k: int) -> None:
     if targets.dtype.kind not in "fiub":
         raise ValueError(f"{op}: targets of dtype {targets.dtype}; class indices or probabilities are wanted")
     for bad, what in ((np.isnan(targets), "not a number"), (targets < 0, "negative"), (np.isinf(targets), "infinite")):
         if np.any(bad):
             raise ValueError(f"{op}: target{where(first(bad))} is {what}: {targets[first(bad)]}")
     sums = np.squeeze(class_sum(np.asarray(targets, dtype=np.float64), axis), axis)
-    off = np.abs(sums - 1.0) > tolerance(targets, axis)
+    off = np.abs(sums - 1.0) > tolerance(targets, k)
     if np.any(off):
         at = first(off)
         row = np.moveaxis(targets, axis, -1)[at]
@@ -210,7 +210,7 @@ def validate_probabilities(p: Any, axis: int) -> None:
                 f"cross_entropy: probability{where(at)} is {what}: {p[at]}. "
                 f"Are these logits? Then tg.softmax_cross_entropy is meant"
             )
-    off = np.abs(sums - 1.0) > tolerance(p, axis)
+    off = np.abs(sums - 1.0) > tolerance(p, p.shape[axis])
     if np.any(off):
         at = first(off)
         raise ValueError(
@@ -219,10 +219,10 @@ def validate_probabilities(p: Any, axis: int) -> None:
         )
 
 
-def tolerance(x: Any, axis: int) -> float:
-    """How far from 1 rounding may carry a row's sum."""
+def tolerance(x: Any, classes: int) -> float:
+    """How far from 1 rounding may carry a row's sum, in x's dtype."""
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
-    return float(max(x.shape[axis], 16) * np.finfo(dtype).eps)
+    return float(max(classes, 16) * np.finfo(dtype).eps)
 
 
 def first(mask: Any) -> tuple[int, ...]:
