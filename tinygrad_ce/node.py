@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import finalize
 
 if TYPE_CHECKING:
     from .op import Op
@@ -27,8 +27,8 @@ recording = _recording.get
 next_number = count(1).__next__
 
 
-# Inner nodes that want their gradient written. Few do, and the sweep asks of every node.
-retained: WeakValueDictionary[int, Node] = WeakValueDictionary()
+# Numbers of the inner nodes that want their gradient written. Few do, and the sweep asks of every node.
+retained: set[int] = set()
 
 _UNSET: dict[str, Any] = {"grad": None, "label": "", "params": {}, "requires_grad": True}
 
@@ -93,10 +93,11 @@ class Node:
 
     @retains.setter
     def retains(self, on: bool) -> None:
-        if on:
-            retained[self.number] = self
-        else:
-            retained.pop(self.number, None)
+        if not on:
+            retained.discard(self.number)
+        elif self.number not in retained:
+            retained.add(self.number)
+            finalize(self, retained.discard, self.number)
 
     @classmethod
     def record(cls, op: Op, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:

@@ -139,6 +139,7 @@ class Op:
         self.partials: tuple[Any, ...] | None = None
         self.pushforward: Callable[..., Any] | None = None
         self._guard: Callable[..., None] | None = None
+        self._seen: dict[Any, dict[str, Any]] = {}  # options sorted before
         self._read_signature(function)
         unknown = set(constants) - set(self.input_names)
         if unknown:
@@ -209,7 +210,10 @@ class Op:
                 break
         if not kwargs and len(self.defaults) == len(self.option_names):
             return inputs, self.defaults
-        return inputs, self._options(kwargs)
+        try:
+            return inputs, self._seen[tuple(kwargs.items())]
+        except (KeyError, TypeError):
+            return inputs, self._options(kwargs)
 
     def _bind_by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         # As NumPy lets one write np.sum(x, 0): options may follow the arrays by position.
@@ -237,6 +241,10 @@ class Op:
         missing = [k for k in self.option_names if k not in params]
         if missing:
             raise TypeError(f"{self.name}() misses option {', '.join(missing)}")
+        if len(self._seen) >= 64:
+            self._seen.clear()
+        if all(type(v) in _SIMPLE for v in kwargs.values()):
+            self._seen[tuple(kwargs.items())] = params
         return params
 
     def _ready(self, position: int, x: Any) -> Any:
@@ -517,6 +525,7 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
 
 _READY = {np.ndarray, float, type(None), np.float64, np.float32}
 _NUMBERS = {float, int, bool, type(None)}
+_SIMPLE = {int, bool, str, tuple, type(None)}
 
 
 def _all_numbers(inputs: Sequence[Any]) -> bool:

@@ -71,6 +71,10 @@ def reverse(
     quick = choice.request is None and not create_graph and wanted is None
 
     while pending:
+        if quick:
+            _scalars(pending, found, adjoints)
+            if not pending:
+                break
         number = -heappop(pending)
         node = found.pop(number)
         g = adjoints.pop(number)
@@ -112,31 +116,76 @@ def _leading_to(nodes: Mapping[int, Node], wanted: Mapping[int, Node]) -> set[in
     return useful
 
 
-def _quick(node: Node, partials: Sequence[Any], g: Any) -> list[tuple[Node, Any]] | None:
-    """What an elementwise node sends on plain data, the short way; None where the long one is wanted."""
-    inputs = node.inputs
-    if len(inputs) > 2:
-        return None
-    x, y = inputs if len(inputs) == 2 else (inputs[0], None)
-    a = x.data if isinstance(x, Node) else x
-    b = y.data if isinstance(y, Node) else y
-    sent = []
-    try:
-        for source, data, p in ((x, a, partials[0]), (y, b, partials[-1])):
-            if source is data or (source.op is None and not source.requires_grad) or p is None:
-                continue  # a constant
-            if type(p) is float:
-                t = g if p == 1.0 else g * p
+def _scalars(pending: list[int], found: dict[int, Any], adjoints: dict[int, Any]) -> None:
+    """Sweep on while nodes are elementwise on Python floats: the same steps without detours.
+
+    Stops before the first node that is anything else, or at which Python refuses what NumPy answers (1/0).
+    """
+    while pending:
+        number = -pending[0]
+        node = found[number]
+        op, g = node.op, adjoints[number]
+        if op is None or op.partials is None or type(g) is not float or number in retained:
+            return
+        inputs, partials = node.inputs, op.partials
+        tx = ty = None
+        try:
+            if len(inputs) == 2:
+                x, y = inputs
+                a = x if type(x) is float else x.data
+                b = y if type(y) is float else y.data
+                if x is not a and (x.op is not None or x.requires_grad):
+                    p = partials[0]
+                    tx = g * p if type(p) is float else g * p(node.data, a, b)
+                if y is not b and (y.op is not None or y.requires_grad):
+                    p = partials[1]
+                    ty = g * p if type(p) is float else g * p(node.data, a, b)
+                    if type(ty) is not float:
+                        return
+            elif len(inputs) == 1:
+                x, p = inputs[0], partials[0]
+                tx = g * p if type(p) is float else g * p(node.data, x.data)
             else:
-                t = g * (p(node.data, a) if y is None else p(node.data, a, b))
-            if type(t) is not float or type(data) is not float:
-                if type(t) is complex or type(data) is float:
-                    return None  # Python's complex powers, NumPy's scalars
-                if t.shape != data.shape or t.dtype is not data.dtype:
-                    return None  # broadcast, or of mixed dtypes
-            sent.append((source, t))
-    except ArithmeticError:
-        return None  # 1/0 and the like, of which only NumPy knows the answer
+                return
+        except (ArithmeticError, TypeError):
+            return
+        if tx is not None and type(tx) is not float:
+            return
+        heappop(pending)
+        del found[number], adjoints[number]
+        if tx is not None:
+            k = x.number
+            if k in adjoints:
+                adjoints[k] += tx
+            else:
+                adjoints[k] = tx
+                found[k] = x
+                heappush(pending, -k)
+        if ty is not None:
+            k = y.number
+            if k in adjoints:
+                adjoints[k] += ty
+            else:
+                adjoints[k] = ty
+                found[k] = y
+                heappush(pending, -k)
+
+
+def _quick(node: Node, partials: Sequence[Any], g: Any) -> list[tuple[Node, Any]] | None:
+    """What an elementwise node sends on plain arrays, the short way; None where the long one is wanted."""
+    inputs = node.inputs
+    if type(g) is not np.ndarray or len(inputs) > 2:
+        return None
+    data = [x.data if isinstance(x, Node) else x for x in inputs]
+    shape, dtype = g.shape, g.dtype
+    sent = []
+    for x, a, p in zip(inputs, data, partials, strict=True):
+        if x is a or p is None or (x.op is None and not x.requires_grad):
+            continue  # a constant
+        t = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, *data)
+        if type(a) is not np.ndarray or a.shape != shape or t.dtype is not a.dtype or a.dtype is not dtype:
+            return None  # broadcast, or of mixed dtypes
+        sent.append((x, t))
     return sent
 
 

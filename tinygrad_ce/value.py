@@ -442,7 +442,7 @@ def _operators(op: Op) -> tuple[Callable[[Value, Any], Value], Callable[[Value, 
             try:
                 data = kernel(a, b)
             except (ValueError, TypeError):
-                return op(self, other)  # which says it better
+                return op(self, other)  # which says what is wrong
         if not (requires and recording()):
             return Value.leaf(data, False)
         node = _new(Value)

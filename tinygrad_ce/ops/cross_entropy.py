@@ -23,11 +23,14 @@ from .activation import softplus
 from .softmax import (
     ACCURATE,
     Exponentials,
-    _narrow,
+    as_rows,
     class_sum,
     exponentials,
+    from_rows,
     log_probabilities,
     log_softmax,
+    narrow,
+    rows_of,
     softmax,
     through_jacobian,
     wide,
@@ -50,32 +53,12 @@ from .targets import (
 # -- shared pieces ---------------------------------------------------------------------------------------------
 
 
-def _options(ignore_index: int | None, label_smoothing: float, reduction: str, axis: int) -> dict[str, Any]:
-    return {"axis": axis, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
-
-
 def _of_logits(z: Any, targets: Any, weight: Any, o: dict[str, Any]) -> Target:
-    return read_targets(
-        targets,
-        weight,
-        z,
-        np.greater(z, -np.inf),
-        axis=o["axis"],
-        ignore_index=o["ignore_index"],
-        label_smoothing=o["label_smoothing"],
-    )
+    return read_targets(targets, weight, z, -np.inf, **o)
 
 
 def _of_probabilities(p: Any, targets: Any, weight: Any, o: dict[str, Any]) -> Target:
-    return read_targets(
-        targets,
-        weight,
-        p,
-        np.greater(p, 0),
-        axis=o["axis"],
-        ignore_index=o["ignore_index"],
-        label_smoothing=o["label_smoothing"],
-    )
+    return read_targets(targets, weight, p, 0.0, **o)
 
 
 def _weighed(log_p: Any, t: Target, reduction: str) -> Any:
@@ -97,7 +80,7 @@ def _is_plain(z: Any, targets: Any, weight: Any, *, axis: int, label_smoothing: 
         return f"label_smoothing is {label_smoothing}"
     if weight is not None and not np.all(np.asarray(weight) == 1):
         return "there are class weights"
-    t = read_targets(targets, None, z, None, axis=axis, ignore_index=ignore_index, label_smoothing=0.0)
+    t = read_targets(targets, None, z, -np.inf, axis=axis, ignore_index=ignore_index, label_smoothing=0.0)
     sums = class_sum(t.y, axis)
     off = np.abs(sums - 1.0) > tolerance(np.asarray(targets), t.y.shape[axis])
     off = off if t.kept is None else off & t.kept
@@ -197,7 +180,8 @@ def softmax_cross_entropy(
     [[0.00000000e+00 4.24835426e-18]]
     """
     log_p = log_softmax(wide(logits), axis=axis)
-    t = _of_logits(logits, targets, weight, _options(ignore_index, label_smoothing, reduction, axis))
+    o = {"axis": axis, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
+    t = _of_logits(logits, targets, weight, o)
     return _weighed(log_p, t, reduction)
 
 
@@ -212,34 +196,73 @@ def _(
         masked = np.isneginf(logits)
         if np.any(np.all(masked, axis=axis)):
             raise ValueError(f"{name}: every class of row{where(first(np.all(masked, axis=axis)))} is masked")
-        t = read_targets(targets, None, logits, None, axis=axis, ignore_index=ignore_index, label_smoothing=0.0)
+        t = read_targets(targets, None, logits, -np.inf, axis=axis, ignore_index=ignore_index, label_smoothing=0.0)
         hit = np.any(masked & (t.y > 0), axis=axis)
         if np.any(hit):
             raise ValueError(f"{name}: the true class of row{where(first(hit))} is masked (logit −inf)")
 
 
 @softmax_cross_entropy.forward
-def _(
-    logits: Any, targets: Any, weight: Any, *, axis: int, ignore_index: int | None, label_smoothing: float, reduction: str
-) -> Any:
-    t = _of_logits(logits, targets, weight, _options(ignore_index, label_smoothing, reduction, axis))
-    parts = exponentials(logits, axis)
-    return _narrow(reduce(_row_losses(parts, t), t, reduction), logits)
+def _(logits: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
+    t = _of_logits(logits, targets, weight, o)
+    if type(logits) is not np.ndarray:
+        return narrow(reduce(_row_losses(exponentials(logits, t.axis), t), t, reduction), logits)
+    # Σ ỹ_j (s_a − s_j) + T log1p(r): no term is negative for ỹ ≥ 0, so nothing cancels.
+    rows, target = rows_of(logits, t.axis), as_rows(t.effective, t.axis)
+    behind = rows.high if rows.low is None else rows.high + rows.low
+    if behind.size and np.minimum.reduce(behind, axis=None) == -np.inf:
+        behind = np.where(target == 0, 0.0, behind)
+    losses = np.add.reduce(target, axis=-1, keepdims=True) * np.log1p(rows.rest)
+    losses -= np.add.reduce(target * behind, axis=-1, keepdims=True)
+    if reduction == "none":
+        kept = tuple([n for i, n in enumerate(logits.shape) if i != t.axis % logits.ndim])
+        return narrow(losses.reshape(kept), logits)
+    total = np.add.reduce(losses, axis=None)
+    return narrow(total / t.divisor if reduction == "mean" else total, logits)
 
 
 def _row_losses(parts: Exponentials, t: Target) -> Any:
-    """Σ ỹ_j (s_a − s_j) + T log1p(r): no term is negative for ỹ ≥ 0, so nothing cancels."""
     target = t.effective
     behind = np.where(target == 0, 0.0, -(parts.high + parts.low))
     return class_sum(target * behind, t.axis) + class_sum(target, t.axis) * np.log1p(parts.rest)
 
 
+def _residual_samples(rng: np.random.Generator) -> Iterable[Any]:
+    yield (rng.normal(size=(3, 4)), rng.normal(size=(3, 4))), {}
+    yield (rng.normal(size=(2, 3, 2)), rng.dirichlet(np.ones(3), size=(2, 2)).swapaxes(1, 2)), {"axis": 1}
+
+
+@op(samples=_residual_samples)
+def residual(z: Any, target: Any, *, axis: int = -1) -> Any:
+    """T ŷ − ỹ, the gradient of cross-entropy in the logits z, without cancellation.
+
+    Entry i is ŷ_i Σ_{j≠i} ỹ_j − ỹ_i Σ_{j≠i} ŷ_j; the winner's second sum is r / (1 + r). Of z's dtype or wider.
+    """
+    parts = exponentials(z, axis)
+    p = parts.probabilities
+    return p * (class_sum(target, axis) - target) - target * parts.complements(p)
+
+
+@residual.forward
+def _(z: Any, target: Any, *, axis: int) -> Any:
+    if type(z) is not np.ndarray or type(target) is not np.ndarray:
+        return residual.decomposition(z, target, axis=axis)
+    rows, y = rows_of(z, axis), as_rows(target, axis)
+    total = 1.0 + rows.rest
+    p = rows.others
+    p.ravel()[rows.winner] = 1.0
+    p /= total
+    complements = 1.0 - p
+    complements.ravel()[rows.winner] = (rows.rest / total).ravel()
+    complements *= y
+    p *= np.add.reduce(y, axis=-1, keepdims=True) - y
+    p -= complements
+    return from_rows(p, z, axis)
+
+
 def _stable(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = _of_logits(z, targets, weight, o)
-    parts = exponentials(z, t.axis)
-    p, target = parts.probabilities, t.effective
-    others = class_sum(target, t.axis) - target
-    return spread(g, t, reduction, z) * (p * others - target * parts.complements(p))
+    return spread(g, t, reduction, z) * residual(z, t.effective, axis=t.axis)
 
 
 def _analytic(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
@@ -342,7 +365,8 @@ def cross_entropy(
     >>> float(loss), z.grad.tolist()
     (800.0, [-1.0, 1.0])
     """
-    t = _of_probabilities(probabilities, targets, weight, _options(ignore_index, label_smoothing, reduction, axis))
+    o = {"axis": axis, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
+    t = _of_probabilities(probabilities, targets, weight, o)
     p = wide(probabilities)
     dropped = np.equal(p, 0) & np.equal(t.effective, 0)
     return _weighed(np.log(np.where(dropped, 1.0, p)), t, reduction)
@@ -360,7 +384,7 @@ def _(
 @cross_entropy.forward
 def _(probabilities: Any, targets: Any, weight: Any, **o: Any) -> Any:
     with np.errstate(divide="ignore"):
-        return _narrow(np.asarray(cross_entropy.decomposition(probabilities, targets, weight, **o))[()], probabilities)
+        return narrow(np.asarray(cross_entropy.decomposition(probabilities, targets, weight, **o))[()], probabilities)
 
 
 def _to_probabilities(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:

@@ -1,6 +1,6 @@
 """softmax, log_softmax, logsumexp: exact to a few units in the last place, each with several derivations.
 
-All three rest on `exponentials`, which keeps apart what rounding would swallow. With a = argmax z and
+All rest on `exponentials`, which keeps apart what rounding would swallow. With a = argmax z and
 h = z − z_a, the difference is rounded; its exact rest l enters as exp(h + l) = exp(h) (1 + l). The winner's 1
 stays out of the sum r = Σ_{j≠a} exp(z_j − z_a), so that where the rest is small it is still there:
 
@@ -49,9 +49,12 @@ rounding_error = elementwise(
 
 def _first_winner(x: Any, axis: int) -> Any:
     x = plain(x)
-    n = x.shape[axis]
-    places = np.arange(n).reshape([n if i == axis % x.ndim else 1 for i in range(x.ndim)])
-    return places == np.expand_dims(np.argmax(x, axis), axis)
+    return along(np.arange(x.shape[axis]), axis, x.ndim) == np.expand_dims(np.argmax(x, axis), axis)
+
+
+def along(x: Any, axis: int, ndim: int) -> Any:
+    """A vector over the classes, shaped to broadcast along `axis` of an array of `ndim` axes."""
+    return np.reshape(x, tuple([-1 if i == axis % ndim else 1 for i in range(ndim)]))
 
 
 def _to_winner(g: Any, out: Any, x: Any, *, axis: int) -> Any:
@@ -118,9 +121,69 @@ def exponentials(z: Any, axis: int) -> Exponentials:
     return Exponentials(winner, top, high, low, e, class_sum(np.where(winner, 0.0, e), axis))
 
 
-def _narrow(x: Any, like: Any) -> Any:
+@dataclass(frozen=True)
+class Rows:
+    """`exponentials` made fast: the same pieces of plain arrays, as contiguous rows of classes, in place."""
+
+    x: Any  # (rows, classes) scores
+    winner: Any  # (rows,) flat index of each row's first largest entry
+    top: Any  # (rows, 1)
+    high: Any
+    low: Any  # None in narrow dtypes, where float64 loses nothing that matters
+    others: Any  # exp(z − z_a) with the winner's 1 taken out
+    rest: Any  # (rows, 1) their sum
+
+
+def rows_of(z: Any, axis: int) -> Rows:
+    """The pieces of an ndarray's classes along `axis`."""
+    x = as_rows(z, axis)
+    n, k = x.shape
+    winner = x.argmax(axis=-1)
+    winner += np.arange(0, n * k, k)
+    top = x.ravel()[winner].reshape(n, 1)
+    with np.errstate(invalid="ignore"):
+        high = x - top
+        low = _lost(x, high, top) if getattr(z, "dtype", x.dtype).itemsize >= 8 else None
+    others = np.exp(high)
+    if low is not None:
+        others *= low + 1.0
+    others.ravel()[winner] = 0.0
+    return Rows(x, winner, top, high, low, others, np.add.reduce(others, axis=-1, keepdims=True))
+
+
+def _lost(x: Any, high: Any, top: Any) -> Any:
+    back = x - high
+    low = high + back
+    np.subtract(x, low, out=low)
+    back -= top
+    low += back
+    total = np.add.reduce(low, axis=None)
+    if total != total:  # −inf − −inf somewhere
+        low[np.isnan(low)] = 0.0
+    return low
+
+
+def as_rows(x: Any, axis: int) -> Any:
+    """An array as contiguous (rows, classes), in float64 or wider."""
+    x = wide(x)
+    if axis % x.ndim != x.ndim - 1:
+        x = np.moveaxis(x, axis, -1)
+    return np.ascontiguousarray(x).reshape(-1, x.shape[-1]) if x.ndim != 2 or not x.flags.c_contiguous else x
+
+
+def from_rows(rows: Any, like: Any, axis: int) -> Any:
+    """Rows of classes back in the shape and dtype of what they came from."""
+    shape = like.shape
+    if len(shape) != 2 or axis % 2 != 1:
+        moved = tuple([n for i, n in enumerate(shape) if i != axis % len(shape)])
+        rows = np.moveaxis(rows.reshape(*moved, shape[axis]), -1, axis)
+    return narrow(rows, like)
+
+
+def narrow(x: Any, like: Any) -> Any:
+    """`x` in the floating dtype of what it was computed from."""
     dtype = getattr(like, "dtype", None)
-    return x.astype(dtype) if dtype is not None and dtype.kind == "f" and x.dtype != dtype else x
+    return x.astype(dtype) if dtype is not None and dtype.kind == "f" and x.dtype is not dtype else x
 
 
 def _samples(rng: np.random.Generator) -> Iterable[Any]:
@@ -184,7 +247,7 @@ def logsumexp(z: Any, *, axis: int = -1, keepdims: bool = False) -> Any:
 @logsumexp.forward
 def _(z: Any, *, axis: int, keepdims: bool) -> Any:
     parts = exponentials(z, axis)
-    total = _narrow(parts.top + np.log1p(parts.rest), z)
+    total = narrow(parts.top + np.log1p(parts.rest), z)
     return total if keepdims else np.squeeze(total, axis)
 
 
@@ -230,7 +293,13 @@ def softmax(z: Any, *, axis: int = -1) -> Any:
 
 @softmax.forward
 def _(z: Any, *, axis: int) -> Any:
-    return _narrow(exponentials(z, axis).probabilities, z)
+    if type(z) is not np.ndarray:
+        return narrow(exponentials(z, axis).probabilities, z)
+    rows = rows_of(z, axis)
+    p = rows.others
+    p.ravel()[rows.winner] = 1.0
+    p /= 1.0 + rows.rest
+    return from_rows(p, z, axis)
 
 
 @softmax.derivation("stable", formula="ŷ ⊙ (g' − Σ g' ŷ), g' = g − g at the largest entry")
@@ -289,7 +358,7 @@ def log_softmax(z: Any, *, axis: int = -1) -> Any:
 
 @log_softmax.forward
 def _(z: Any, *, axis: int) -> Any:
-    return _narrow(log_probabilities(exponentials(z, axis)), z)
+    return narrow(log_probabilities(exponentials(z, axis)), z)
 
 
 def log_probabilities(parts: Exponentials) -> Any:

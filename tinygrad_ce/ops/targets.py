@@ -16,12 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..node import plain
-from .softmax import class_sum, wide
-
-
-def along(x: Any, axis: int, ndim: int) -> Any:
-    """A vector over the classes, shaped to broadcast along `axis` of an array of `ndim` axes."""
-    return np.reshape(x, tuple([-1 if i == axis % ndim else 1 for i in range(ndim)]))
+from .softmax import along, class_sum, wide
 
 
 @dataclass(frozen=True)
@@ -31,10 +26,11 @@ class Target:
     y: Any  # dense target, 0 in ignored rows
     kept: Any  # plain mask of the rows that count, axis kept at length 1; None: all
     w: Any  # class weights, shaped to broadcast; None: all 1
-    present: Any  # plain mask of the classes that are not masked; None: all
+    present: Any  # plain mask of the classes that are not masked; None: all, or of no consequence
     classes: Any  # number of them in each row, axis kept
     smoothing: float
     axis: int
+    count: float | None = None  # Σ y over the rows that count, where it is known without adding up
 
     @property
     def effective(self) -> Any:
@@ -48,31 +44,36 @@ class Target:
     @property
     def divisor(self) -> Any:
         """What `mean` divides by; 1 where no row counts, so that such a batch has loss 0."""
+        if self.count is not None and self.w is None:
+            return max(self.count, 1.0)
         counted = self.y if self.w is None else self.y * self.w
-        total = np.sum(counted)
-        return np.where(np.all(plain(counted) == 0), 1.0, total)
+        return np.sum(counted) + np.logical_not(np.any(counted))
 
 
 def read_targets(
-    targets: Any, weight: Any, scores: Any, present: Any, *, axis: int, ignore_index: int | None, label_smoothing: float
+    targets: Any, weight: Any, scores: Any, floor: float, *, axis: int, ignore_index: int | None, label_smoothing: float
 ) -> Target:
-    """The dense target of any spelling, for scores of any shape (plain or Values)."""
-    shape = np.shape(scores)
+    """The dense target of any spelling, for scores (plain or Values) that are masked where they are ≤ `floor`."""
+    shape = scores.shape
     k, ndim = shape[axis], len(shape)
-    kept = None
+    kept = count = present = None
     if is_index(targets, ndim):
-        indices = np.expand_dims(np.asarray(plain(targets)), axis)
+        indices = np.asarray(plain(targets))
+        count = float(indices.size)
+        indices = np.expand_dims(indices, axis)
         y: Any = (along(np.arange(k), axis, ndim) == indices).astype(np.float64)
         if ignore_index is not None:
             kept = indices != ignore_index
+            count = float(np.count_nonzero(kept))
             y = np.where(kept, y, 0.0)
     else:
         y = wide(targets)
     w = None if weight is None else along(wide(weight), axis, ndim)
-    if present is not None and np.all(present):
-        present = None
-    classes = k if present is None else np.maximum(np.sum(present, axis=axis, keepdims=True), 1)
-    return Target(y, kept, w, present, classes, label_smoothing, axis)
+    classes: Any = k
+    if label_smoothing and not np.all(np.greater(scores, floor)):
+        present = np.greater(scores, floor)
+        classes = np.maximum(np.sum(present, axis=axis, keepdims=True), 1)
+    return Target(y, kept, w, present, classes, label_smoothing, axis, count)
 
 
 def is_index(targets: Any, ndim: int) -> bool:
