@@ -11,6 +11,7 @@
 Importing it imports NumPy and nothing heavier: what draws, plots or shows progress is imported where it is used.
 """
 
+from .check import compare_derivations
 from .choice import use_derivation
 from .op import Assumption, AssumptionError, Registry, op, shortcut
 from .op import registry as _registry
@@ -46,6 +47,7 @@ __all__ = [
     "Assumption",
     "AssumptionError",
     "Value",
+    "compare_derivations",
     "cross_entropy",
     "grad",
     "hvp",

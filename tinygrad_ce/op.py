@@ -112,6 +112,8 @@ class Op:
         Names of inputs that have no gradient (indices, masks).
     samples : callable, optional
         `samples(rng)` yields `(inputs, params)` pairs that the test battery and the referee may use.
+    accurate : Assumption, optional
+        Where "autodiff" keeps its digits.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Op:
         scalar: Callable[..., Any] | None = None,
         constants: Iterable[str] = (),
         samples: Callable[[np.random.Generator], Iterable[Any]] | None = None,
+        accurate: Assumption | None = None,
     ) -> None:
         self.name = name or function.__name__.strip("_")
         self.module = function.__module__
@@ -146,7 +149,8 @@ class Op:
             raise TypeError(f"op '{self.name}': constants={sorted(unknown)} are not among its inputs")
         self.constants = frozenset(i for i, n in enumerate(self.input_names) if n in set(constants))
         if decomposition is not None:
-            self.derivations[AUTODIFF] = Derivation(AUTODIFF, _no_rule, formula="the sweep through the decomposition")
+            formula = "the sweep through the decomposition"
+            self.derivations[AUTODIFF] = Derivation(AUTODIFF, _no_rule, formula=formula, accurate=accurate)
 
     def _read_signature(self, function: Callable[..., Any]) -> None:
         parameters = inspect.signature(function).parameters.values()

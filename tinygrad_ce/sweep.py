@@ -42,6 +42,7 @@ def reverse(
     *,
     wanted: Mapping[int, Node] | None = None,
     create_graph: bool = False,
+    again: bool | None = None,
     floor: int = 0,
     nodes: Mapping[int, Node] | None = None,
 ) -> dict[int, tuple[Node, Any]]:
@@ -54,11 +55,14 @@ def reverse(
     wanted : mapping of number to node, optional
     create_graph : bool
         Call rules with Values, so that the adjoints are Values that can be differentiated.
+    again : bool, optional
+        Whether they will be, so that derivations of order 1 are passed over: `create_graph` by default.
     floor : int
         Nodes numbered at or below it are boundaries: their adjoints are formed, and not passed on.
     nodes : mapping, optional
         `reachable(root, floor)`, where the caller has it.
     """
+    again = create_graph if again is None else again
     useful = None
     if wanted is not None:
         useful = _leading_to(reachable(root, floor) if nodes is None else nodes, wanted)
@@ -85,7 +89,7 @@ def reverse(
             continue
         sent = _quick(node, op.partials, g) if quick and op.partials is not None else None
         if sent is None:
-            sent = _sent(node, op, g, choice, create_graph, useful, held)
+            sent = _sent(node, op, g, choice, create_graph, again, useful, held)
         for x, gx in sent:
             k = x.number
             total = adjoints.get(k)
@@ -190,20 +194,27 @@ def _quick(node: Node, partials: Sequence[Any], g: Any) -> list[tuple[Node, Any]
 
 
 def _sent(
-    node: Node, op: Op, g: Any, choice: Choice, create_graph: bool, useful: set[int] | None, held: Mapping[int, Any]
+    node: Node,
+    op: Op,
+    g: Any,
+    choice: Choice,
+    create_graph: bool,
+    again: bool,
+    useful: set[int] | None,
+    held: Mapping[int, Any],
 ) -> list[tuple[Node, Any]]:
     """What a node sends to its inputs: (input, gradient) for each that wants one."""
-    inputs, derivation = _route(node, op, choice, held, create_graph)
+    inputs, derivation = route(node, op, choice, held, again)
     needed = [
         i
         for i, x in enumerate(inputs)
         if isinstance(x, Node) and x.requires_grad and (useful is None or x.number in useful)
     ]
-    gradients = _pull(node, op, inputs, derivation, g, needed, choice, create_graph)
+    gradients = _pull(node, op, inputs, derivation, g, needed, choice, create_graph, again)
     return [(inputs[i], gradients[i]) for i in needed if gradients[i] is not None]
 
 
-def _route(
+def route(
     node: Node, op: Op, choice: Choice, held: Mapping[int, Any], again: bool
 ) -> tuple[tuple[Any, ...], Derivation]:
     """The derivation of a node, and the inputs it sends to: a shortcut's lie beyond the inner node.
@@ -231,17 +242,13 @@ def _pull(
     needed: Sequence[int],
     choice: Choice,
     create_graph: bool,
-    again: bool | None = None,
+    again: bool,
 ) -> Sequence[Any]:
-    """A gradient for each needed input, of that input's shape and dtype; None where there is none.
-
-    `again` says whether the gradients may be differentiated in the inputs: with `create_graph`, by default.
-    """
-    again = create_graph if again is None else again
+    """A gradient for each needed input, of that input's shape and dtype; None where there is none."""
     if derivation.assumes and choice.name(op) == derivation.name:
         derivation.require(op.name, inputs, node.params)
     if derivation.name == AUTODIFF:
-        raw = _through_decomposition(op, node, g, needed, choice, create_graph)
+        raw = _through_decomposition(op, node, g, needed, choice, create_graph, again)
     elif create_graph:
         raw = derivation.rule(g, node, inputs, node.params, needed)
     else:
@@ -324,7 +331,7 @@ def _of_higher_order(op: Op, derivation: Derivation) -> Derivation:
 
 
 def _through_decomposition(
-    op: Op, node: Node, g: Any, needed: Sequence[int], choice: Choice, create_graph: bool
+    op: Op, node: Node, g: Any, needed: Sequence[int], choice: Choice, create_graph: bool, again: bool
 ) -> Sequence[Any]:
     """The "autodiff" derivation: run the decomposition with recording on, and sweep it with the same choice."""
     leaves = list(node.inputs) if create_graph else [plain(x) for x in node.inputs]
@@ -352,7 +359,14 @@ def _through_decomposition(
             )
     wanted = {leaves[i].number: leaves[i] for i in needed}
     adjoints = reverse(
-        out, cast_like(g, out), choice, wanted=wanted, create_graph=create_graph, floor=floor, nodes=nodes
+        out,
+        cast_like(g, out),
+        choice,
+        wanted=wanted,
+        create_graph=create_graph,
+        again=again,
+        floor=floor,
+        nodes=nodes,
     )
     for i in needed:  # an input given twice has one adjoint, sent once
         gradients[i] = adjoints.pop(leaves[i].number, (None, None))[1]
@@ -371,17 +385,17 @@ def forward(root: Node, tangents: Mapping[int, Any], choice: Choice, *, create_g
         op = node.op
         if number in found or op is None:
             continue
-        inputs, derivation = _route(node, op, choice, tangents, create_graph)
+        inputs, derivation = route(node, op, choice, tangents, create_graph)
         moving = [found.get(x.number) if isinstance(x, Node) else None for x in inputs]
         if all(t is None for t in moving):
             continue
-        tangent = _push(node, op, inputs, derivation, moving, choice, create_graph)
+        tangent = push(node, op, inputs, derivation, moving, choice, create_graph)
         if tangent is not None:
             found[number] = cast_like(tangent, node)
     return found.get(root.number)
 
 
-def _push(
+def push(
     node: Node,
     op: Op,
     inputs: tuple[Any, ...],

@@ -122,7 +122,7 @@ def _softmaxed(z: Any, axis: int) -> Any:
 # -- on logits -------------------------------------------------------------------------------------------------
 
 
-@op(samples=_sampler(lambda z, axis: z))
+@op(samples=_sampler(lambda z, axis: z), accurate=ACCURATE)
 def softmax_cross_entropy(
     logits: Any,
     targets: Any,
@@ -433,7 +433,16 @@ def _binary_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(0, 2)), rng.random((0, 2)), None), {"reduction": "sum"}
 
 
-@op(samples=_binary_samples)
+def _small(s: Any) -> bool | str:
+    s = np.asarray(s)
+    largest = float(np.max(np.abs(s), initial=0.0))
+    return True if largest < (10.0 if s.dtype.itemsize < 8 else 30.0) else f"a logit is {largest:.3g} from 0"
+
+
+NEAR_ZERO = Assumption("|s| below 30 (10 in float32)", lambda s, *_, **__: _small(s))
+
+
+@op(samples=_binary_samples, accurate=NEAR_ZERO)
 def sigmoid_binary_cross_entropy(
     logits: Any, targets: Any, weight: Any = None, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Any:
@@ -532,13 +541,5 @@ sigmoid_binary_cross_entropy.derivation("stable", formula="(1 − y) σ(s) − y
 sigmoid_binary_cross_entropy.derivation(
     "analytic",
     formula="σ(s) − y",
-    accurate=Assumption("|s| below 30 (10 in float32)", lambda s, *_, **__: _small(s)),
+    accurate=NEAR_ZERO,
 )((_binary(lambda s, y: sigmoid(s) - y), *_binary_rest))
-
-
-def _small(s: Any) -> bool | str:
-    s = np.asarray(s)
-    largest = float(np.max(np.abs(s), initial=0.0))
-    return True if largest < (10.0 if s.dtype.itemsize < 8 else 30.0) else f"a logit is {largest:.3g} from 0"
-
-

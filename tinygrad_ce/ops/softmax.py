@@ -259,7 +259,7 @@ def _(g: Any, out: Any, z: Any, *, axis: int, keepdims: bool) -> Any:
 # -- softmax ---------------------------------------------------------------------------------------------------
 
 
-@op(samples=_samples)
+@op(samples=_samples, accurate=ACCURATE)
 def softmax(z: Any, *, axis: int = -1) -> Any:
     """ŷ = exp(z) / Σ exp(z) along `axis`.
 
@@ -333,7 +333,7 @@ def through_jacobian(p: Any, g: Any, axis: int) -> Any:
 # -- log_softmax -----------------------------------------------------------------------------------------------
 
 
-@op(samples=_samples)
+@op(samples=_samples, accurate=ACCURATE)
 def log_softmax(z: Any, *, axis: int = -1) -> Any:
     """log softmax(z) = z − logsumexp(z) along `axis`, without the detour through numbers that underflow.
 

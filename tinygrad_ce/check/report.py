@@ -1,0 +1,155 @@
+"""What the referee says, as data and as text."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..op import AUTODIFF
+
+PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Two derivations of one leaf's gradient, at the entry where they differ most for their error bars.
+
+    Attributes
+    ----------
+    leaf, derivation, reference : str
+    verdict : "PASS", "FAIL" or "INCONCLUSIVE"
+    note : str
+        What else there is to say: digits lost, and whether the derivation declares it.
+    relative, ulps : float
+        The largest difference of two entries, relative to the larger one, and in units of its last place.
+    lost : float
+        Decimal digits lost by the less accurate of the two, beyond its input's conditioning.
+    index : tuple of int
+        The worst entry, with both numbers and the sum of their error bars:
+    value, reference_value, bar : float
+    """
+
+    leaf: str
+    derivation: str
+    reference: str
+    verdict: str
+    note: str
+    relative: float
+    ulps: float
+    lost: float
+    index: tuple[int, ...]
+    value: float
+    reference_value: float
+    bar: float
+
+    @property
+    def where(self) -> str:
+        """The worst entry, as text: weight[2, 3]."""
+        return self.leaf + (f"[{', '.join(map(str, self.index))}]" if self.index else "")
+
+    def explain(self) -> str:
+        """The worst entry in a sentence."""
+        return (
+            f"{self.where}: {self.derivation} says {self.value!r}, {self.reference} {self.reference_value!r}; "
+            f"rounding explains a difference of {self.bar:.2g}"
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The outcome of `compare_derivations`: true when no row failed and something was compared."""
+
+    subject: str
+    derivations: tuple[str, ...]
+    rows: list[Row]
+    skipped: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.rows) and all(row.verdict != FAIL for row in self.rows)
+
+    @property
+    def failures(self) -> list[Row]:
+        return [row for row in self.rows if row.verdict == FAIL]
+
+    @property
+    def suspects(self) -> list[str]:
+        """The derivations that disagree with most others: where the mistake probably is.
+
+        Where it is one word against the decomposition's, the decomposition is believed: it defines the op.
+        """
+        against = {name: 0 for name in self.derivations}
+        for row in self.failures:
+            against[row.derivation] += 1
+            against[row.reference] += 1
+        most = max(against.values(), default=0)
+        worst = [name for name, n in against.items() if most and n == most]
+        return [name for name in worst if name != AUTODIFF] or worst
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON; numbers that are not finite as text."""
+        return {
+            "subject": self.subject,
+            "passed": bool(self),
+            "derivations": list(self.derivations),
+            "suspects": self.suspects,
+            "skipped": dict(self.skipped),
+            "notes": list(self.notes),
+            "rows": [{k: _plain(v) for k, v in asdict(row).items()} for row in self.rows],
+        }
+
+    def __repr__(self) -> str:
+        lines = [f"derivations of {self.subject}: {self._verdict()}"]
+        lines += _table([_HEAD, *[_cells(row) for row in self.rows]])
+        lines += [f"  {row.explain()}" for row in self.failures]
+        lines += [f"not compared: {name}: {why}" for name, why in self.skipped.items()]
+        lines += self.notes
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{h}</th>" for h in _HEAD)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in _cells(row)) + "</tr>" for row in self.rows
+        )
+        rest = [row.explain() for row in self.failures]
+        rest += [f"not compared: {name}: {why}" for name, why in self.skipped.items()] + list(self.notes)
+        tail = "".join(f"<br>{html.escape(line)}" for line in rest)
+        title = html.escape(f"derivations of {self.subject}: {self._verdict()}")
+        return f"<p><b>{title}</b></p><table><tr>{head}</tr>{body}</table><p>{tail}</p>"
+
+    def _verdict(self) -> str:
+        if not self.rows:
+            return "nothing compared"
+        if self:
+            return PASS
+        suspects = self.suspects
+        if len(suspects) == 1:
+            return f"{FAIL}: '{suspects[0]}' disagrees with the others"
+        return f"{FAIL}: {' and '.join(repr(s) for s in suspects)} disagree"
+
+
+_HEAD = ["leaf", "derivation", "against", "largest relative difference", "ulp", "verdict"]
+
+
+def _cells(row: Row) -> list[str]:
+    verdict = row.verdict + (f", {row.note}" if row.note else "")
+    return [row.leaf, row.derivation, row.reference, f"{row.relative:.2g}", count(row.ulps), verdict]
+
+
+def count(ulps: float) -> str:
+    """A number of ulps: whole while it is small."""
+    return f"{ulps:.0f}" if ulps < 1e5 else f"{ulps:.1e}"
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _plain(x: Any) -> Any:
+    if isinstance(x, tuple):
+        return list(x)
+    return str(x) if isinstance(x, float) and not np.isfinite(x) else x
