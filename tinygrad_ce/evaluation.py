@@ -24,103 +24,6 @@ Batches = Iterable[tuple[Any, Any]]
 _ROWS = 1024
 
 
-def accuracy(self) -> list[float | None]:
-        return [report.accuracy for report in self.reports]
-
-    @property
-    def validation_loss(self) -> list[float | None]:
-        return [report.validation_loss for report in self.reports]
-
-    @property
-    def validation_accuracy(self) -> list[float | None]:
-        return [report.validation_accuracy for report in self.reports]
-
-    @property
-    def seconds(self) -> list[float]:
-        return [report.seconds for report in self.reports]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, for JSON."""
-        return asdict(self)
-
-    def __repr__(self) -> str:
-        end = ", interrupted" * self.interrupted + ", stopped" * self.stopped
-        count = f"{len(self)} epoch{'s' * (len(self) != 1)}"
-        if not self.reports:
-            return f"History({count}{end})"
-        last = self.reports[-1]
-        text = f"History({count}: loss {last.loss:.4g}"
-        text += "" if last.accuracy is None else f", accuracy {last.accuracy:.1%}".replace("%", " %")
-        return f"{text}{end})"
-
-
-Callback = Callable[[EpochReport], Any]
-
-
-def fit(
-    model: Model,
-    loader: Batches,
-    loss_fn: Loss,
-    optimiser: Optimiser,
-    epochs: int,
-    *,
-    validation: Dataset | Batches | None = None,
-    callbacks: Sequence[Callback] = (),
-) -> History:
-    """Train a model: for each batch of each epoch, loss, gradient, step.
-
-    Ctrl-C ends it as one more way to stop: parameters are then those after the last whole step, and the history
-    that of the epochs completed, with `interrupted` set.
-
-    Parameters
-    ----------
-    model : callable
-        inputs ↦ outputs; a Module, or any function of the optimiser's parameters.
-    loader : iterable of (inputs, targets)
-        Iterated once for each epoch.
-    loss_fn : callable
-        (outputs, targets) ↦ the mean loss of the rows, as a Value.
-    optimiser : optimiser
-        With the parameters to train.
-    epochs : int
-        At least 1.
-    validation : Dataset or iterable of (inputs, targets), optional
-        Evaluated after each epoch, and never learnt from.
-    callbacks : sequence of callables
-        Each is called with an EpochReport after each epoch; training stops after the epoch in which one returns
-        a true value.
-
-    Returns
-    -------
-    History
-
-    Raises
-    ------
-    FloatingPointError
-        If a loss or a parameter is nan or infinite; the message says in which epoch and batch.
-    ValueError
-        If `epochs` is no positive integer, or an epoch has no batch.
-    TypeError
-        If `loss_fn` returns no Value.
-    """
-    planned = _count(epochs)
-    history, parameters = History(), _Parameters(optimiser)
-    try:
-        for epoch in range(1, planned + 1):
-            start = perf_counter()
-            loss, right = _learn(model, loader, loss_fn, optimiser, parameters, epoch)
-            judged = (None, None) if validation is None else _judge(model, validation, loss_fn, epoch)
-            report = EpochReport(epoch, planned, loss, right, *judged, perf_counter() - start)
-            history.reports.append(report)
-            if any([callback(report) for callback in callbacks]):
-                history.stopped = True
-                break
-    except KeyboardInterrupt:
-        parameters.restore()
-        history.interrupted = True
-    return history
-
-
 def accuracy(model: Model, dataset: Dataset | Batches) -> float:
     """The fraction of rows for which the largest output is the target's.
 
@@ -146,7 +49,7 @@ def accuracy(model: Model, dataset: Dataset | Batches) -> float:
 
 
 def confusion(model: Model, dataset: Dataset | Batches) -> NDArray[np.int64]:
-    """How often each class is taken for each: entry (i, j) counts rows of class i for which j scores highest.
+    """How often each class is taken for each: entry (i, j) counts rows of class i that are given j.
 
     Parameters
     ----------
@@ -169,12 +72,12 @@ def confusion(model: Model, dataset: Dataset | Batches) -> NDArray[np.int64]:
     """
     matrix: Any = 0
     for outputs, targets in _answers(model, dataset):
-        if _classes(outputs, targets) is None:
-            raise ValueError(
-                f"targets {targets!r:.60} are no class indices of outputs of shape {outputs.shape}"
-            )
-        k = outputs.shape[-1]
-        pairs = np.ravel(targets) * k + np.ravel(np.argmax(outputs, axis=-1))
+        scores = np.asarray(plain(outputs))
+        classes = _classes(scores, targets)
+        if classes is None:
+            raise ValueError(f"targets {targets!r:.60} are no classes of outputs of shape {scores.shape}")
+        k = scores.shape[-1]
+        pairs = np.ravel(classes) * k + np.ravel(np.argmax(scores, axis=-1))
         matrix = matrix + np.bincount(pairs, minlength=k * k).reshape(k, k)
     if np.size(matrix) == 1:
         raise ValueError("no rows to judge the model by")
@@ -185,8 +88,8 @@ def confusion(model: Model, dataset: Dataset | Batches) -> NDArray[np.int64]:
 def judge(model: Model, data: Dataset | Batches, loss_fn: Loss, where: str) -> tuple[float, float | None]:
     """Mean loss and accuracy over data, without learning from them; `where` names the pass in errors."""
     tally = Tally(where)
-    with no_grad():
-        for outputs, targets in _answers(model, data):
+    for outputs, targets in _answers(model, data):
+        with no_grad():
             tally.add(float(plain(loss_fn(outputs, targets))), outputs, targets)
     return tally.result()
 
@@ -206,13 +109,13 @@ class Tally:
                 f"the loss is {loss} in {self.where}, batch {self.batches}: try a smaller learning rate, "
                 f"and look for nan or very large numbers in the inputs"
             )
-        rows = len(outputs) if np.ndim(outputs) else 1
+        rows = (*np.shape(outputs), 1)[0]
         self.rows += rows
         self.total += loss * rows
         classes = _classes(outputs, targets)
         if classes is not None:
             self.answers += classes.size
-            self.right += int(np.count_nonzero(np.argmax(outputs, axis=-1) == classes))
+            self.right += int(np.count_nonzero(np.argmax(plain(outputs), axis=-1) == classes))
 
     def result(self) -> tuple[float, float | None]:
         if not self.rows:
@@ -220,14 +123,14 @@ class Tally:
         return self.total / self.rows, self.right / self.answers if self.answers else None
 
 
-def _answers(model: Model, data: Dataset | Batches) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Outputs and targets, as arrays, batch by batch; nothing is recorded."""
+def _answers(model: Model, data: Dataset | Batches) -> Iterator[tuple[Any, Any]]:
+    """Outputs and targets, batch by batch; nothing is recorded."""
     if isinstance(data, Dataset):
         data = Loader(data, _ROWS, shuffle=False) if len(data) else ()
     for inputs, targets in data:
         with no_grad():
-            outputs = np.asarray(plain(model(inputs)))
-        yield outputs, np.asarray(plain(targets))
+            outputs = model(inputs)
+        yield outputs, targets
 
 
 def _classes(outputs: Any, targets: Any) -> NDArray[Any] | None:

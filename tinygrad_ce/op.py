@@ -110,6 +110,8 @@ class Op:
         The forward on Python floats.
     constants : iterable of str
         Names of inputs that have no gradient (indices, masks).
+    indices : iterable of str
+        Names of inputs in which a Python integer is an index, and so stays one.
     samples : callable, optional
         `samples(rng)` yields `(inputs, params)` pairs that the test battery and the referee may use.
     accurate : Assumption, optional
@@ -125,6 +127,7 @@ class Op:
         kernel: Callable[..., Any] | None = None,
         scalar: Callable[..., Any] | None = None,
         constants: Iterable[str] = (),
+        indices: Iterable[str] = (),
         samples: Callable[[np.random.Generator], Iterable[Any]] | None = None,
         accurate: Assumption | None = None,
     ) -> None:
@@ -144,10 +147,8 @@ class Op:
         self._guard: Callable[..., None] | None = None
         self._seen: dict[Any, dict[str, Any]] = {}  # options sorted before
         self._read_signature(function)
-        unknown = set(constants) - set(self.input_names)
-        if unknown:
-            raise TypeError(f"op '{self.name}': constants={sorted(unknown)} are not among its inputs")
-        self.constants = frozenset(i for i, n in enumerate(self.input_names) if n in set(constants))
+        self.constants = self._places("constants", constants)
+        self.indices = self.constants | self._places("indices", indices)
         if decomposition is not None:
             formula = "the sweep through the decomposition"
             self.derivations[AUTODIFF] = Derivation(AUTODIFF, _no_rule, formula=formula, accurate=accurate)
@@ -165,6 +166,12 @@ class Op:
         self.input_defaults = {p.name: p.default for p in arrays if p.default is not p.empty}
         self.defaults = {p.name: p.default for p in options if p.default is not p.empty}
         self.option_names = tuple(p.name for p in options)
+
+    def _places(self, what: str, names: Iterable[str]) -> frozenset[int]:
+        unknown = set(names) - set(self.input_names)
+        if unknown:
+            raise TypeError(f"op '{self.name}': {what}={sorted(unknown)} are not among its inputs")
+        return frozenset(i for i, n in enumerate(self.input_names) if n in set(names))
 
     # -- calling ---------------------------------------------------------------------------------------------
 
@@ -257,7 +264,7 @@ class Op:
         if kind in _READY or isinstance(x, Node):
             return x
         if kind is bool or kind is int:
-            return x if position in self.constants else float(x)
+            return x if position in self.indices else float(x)
         if isinstance(x, (list, tuple)):
             if any(isinstance(item, Node) for item in x):
                 raise TypeError(
@@ -293,8 +300,8 @@ class Op:
 
     def _located(self, error: Exception, inputs: Sequence[Any], params: Mapping[str, Any]) -> Exception:
         message = str(error)
-        if message.startswith(f"{self.name}:"):
-            return error
+        if "(inputs: " in message:
+            return error  # an op inside this one has said it
         kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
         return kind(f"{self.name}: {message} (inputs: {self.describe(inputs, params)})")
 

@@ -72,6 +72,7 @@ def reverse(
     results: dict[int, tuple[Node, Any]] = {}
     pending = [-root.number]  # a heap: the youngest node first
     found: dict[int, Node] = {root.number: root}
+    limits: dict[int, int] = {}  # how often adjoints that came through a `spent` node may be differentiated
     quick = choice.request is None and not create_graph and wanted is None
 
     while pending:
@@ -83,15 +84,21 @@ def reverse(
         node = found.pop(number)
         g = adjoints.pop(number)
         op = node.op
+        limit = limits.pop(number, None) if limits else None
         if (op is None or number in retained) if wanted is None else number in wanted:
-            results[number] = (node, g if number in owned or wanted is not None else _own(g))
+            result = g if number in owned or wanted is not None else _own(g)
+            results[number] = (node, result if limit is None else spent(result, left=limit))
         if op is None or number <= floor:
             continue
+        if again and op is spent:
+            limit = min(_less_one(node), limit or node.number)
         sent = _quick(node, op.partials, g) if quick and op.partials is not None else None
         if sent is None:
             sent = _sent(node, op, g, choice, create_graph, again, useful, held)
         for x, gx in sent:
             k = x.number
+            if limit is not None:
+                limits[k] = min(limit, limits.get(k, limit))
             total = adjoints.get(k)
             if total is None:
                 adjoints[k] = gx
@@ -280,12 +287,12 @@ def _conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, cr
     """A gradient in the shape and dtype of what it is a gradient of, or an error that says what is wrong."""
     data = x.data
     if type(data) is float:
-        if type(gx) is float:
+        if type(gx) is float and not create_graph:
             return gx
         shape, dtype = (), float
     else:
         shape, dtype = data.shape, data.dtype
-        if type(gx) is np.ndarray and gx.shape == shape and gx.dtype is dtype:
+        if type(gx) is np.ndarray and gx.shape == shape and gx.dtype is dtype and not create_graph:
             return gx
     found = np.shape(gx) if isinstance(gx, (list, tuple)) else getattr(gx, "shape", ())
     if found != shape:
@@ -470,21 +477,25 @@ def cast(x: Any, *, dtype: Any) -> Any:
     return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype=dtype)[()]
 
 
-def _spend(g: Any, x: Any, *, left: int | None) -> Any:
-    if left is None:
-        return g
-    if isinstance(g, Node) and left < 2:
+@linear(
+    transpose=lambda g, x, *, left: g,
+    samples=lambda rng: [((rng.normal(size=(2, 3)),), {"left": 3})],
+    formula="g",
+)
+def spent(x: Any, *, left: int | None) -> Any:
+    """`x`, the result of a rule that may be differentiated `left` more times: the sweep holds it to that."""
+    return x
+
+
+def _less_one(node: Node) -> int:
+    """How often what comes of sweeping a `spent` node may be differentiated."""
+    left: int = node.params["left"]
+    if left < 2:
         raise ValueError(
             "this gradient was made by a derivation that is not declared for so high an order; name another "
             "derivation, or declare a higher order"
         )
-    return spent(g, left=left - 1)
-
-
-@linear(transpose=_spend, samples=lambda rng: [((rng.normal(size=(2, 3)),), {"left": None})], formula="g")
-def spent(x: Any, *, left: int | None) -> Any:
-    """`x`, the result of a rule that may be differentiated `left` more times: the sweep holds it to that."""
-    return x
+    return left - 1
 
 
 def _dtype(x: Any) -> Any:

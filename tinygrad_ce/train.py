@@ -24,7 +24,6 @@ import numpy as np
 from .data import Dataset
 from .evaluation import Batches, Loss, Model, Tally, accuracy, confusion, judge
 from .history import EpochReport, History
-from .node import plain
 from .value import Value
 
 __all__ = ["EpochReport", "History", "Optimiser", "accuracy", "confusion", "fit"]
@@ -42,7 +41,73 @@ class Optimiser(Protocol):
 Callback = Callable[[EpochReport], Any]
 
 
-# -- pieces ----------------------------------------------------------------------------------------------------
+def fit(
+    model: Model,
+    loader: Batches,
+    loss_fn: Loss,
+    optimiser: Optimiser,
+    epochs: int,
+    *,
+    validation: Dataset | Batches | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> History:
+    """Train a model: for each batch of each epoch, loss, gradient, step.
+
+    Ctrl-C is one more way to stop: parameters are then those after the last whole step, and the history is
+    that of the epochs completed, with `interrupted` set.
+
+    Parameters
+    ----------
+    model : callable
+        inputs ↦ outputs; a Module, or any function of the optimiser's parameters.
+    loader : iterable of (inputs, targets)
+        Iterated once for each epoch.
+    loss_fn : callable
+        (outputs, targets) ↦ the mean loss of the rows, as a Value.
+    optimiser : optimiser
+        With the parameters to train.
+    epochs : int
+        At least 1.
+    validation : Dataset or iterable of (inputs, targets), optional
+        Evaluated after each epoch, and never learnt from.
+    callbacks : sequence of callables
+        Each is called with an EpochReport after each epoch; where one returns a true value, training stops.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    FloatingPointError
+        If a loss or a parameter is nan or infinite; the message says in which epoch and batch.
+    ValueError
+        If `epochs` is no positive integer, or an epoch has no batch.
+    TypeError
+        If `loss_fn` returns no Value.
+    """
+    planned = _count(epochs)
+    history, parameters = History(), _Parameters(optimiser)
+    try:
+        for epoch in range(1, planned + 1):
+            start = perf_counter()
+            loss, right = _learn(model, loader, loss_fn, optimiser, parameters, epoch)
+            judged: tuple[float | None, float | None] = (None, None)
+            if validation is not None:
+                judged = judge(model, validation, loss_fn, f"the validation of epoch {epoch}")
+            report = EpochReport(epoch, planned, loss, right, *judged, seconds=perf_counter() - start)
+            history.reports.append(report)
+            answers = [callback(report) for callback in callbacks]
+            if any(answers):
+                history.stopped = True
+                break
+    except KeyboardInterrupt:
+        parameters.restore()
+        history.interrupted = True
+    return history
+
+
+# -- pieces --------------------------------------------------------------------------------------------
 
 
 class _Parameters:
@@ -83,7 +148,7 @@ def _learn(
             loss = loss_fn(outputs, targets)
             if not isinstance(loss, Value):
                 raise TypeError(f"loss_fn returned a {type(loss).__name__}, not a Value to differentiate")
-            tally.add(loss.item(), plain(outputs), targets)
+            tally.add(loss.item(), outputs, targets)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

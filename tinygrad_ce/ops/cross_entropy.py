@@ -122,7 +122,7 @@ def _softmaxed(z: Any, axis: int) -> Any:
 # -- on logits -------------------------------------------------------------------------------------------------
 
 
-@op(samples=_sampler(lambda z, axis: z), accurate=ACCURATE)
+@op(indices=["targets"], samples=_sampler(lambda z, axis: z), accurate=ACCURATE)
 def softmax_cross_entropy(
     logits: Any,
     targets: Any,
@@ -318,7 +318,7 @@ softmax_cross_entropy.derivation("jacobian", formula="(diag ŷ − ŷ ŷᵀ)(−
 # -- on probabilities ------------------------------------------------------------------------------------------
 
 
-@op(samples=_sampler(_softmaxed))
+@op(indices=["targets"], samples=_sampler(_softmaxed))
 def cross_entropy(
     probabilities: Any,
     targets: Any,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import elementwise, ieee, primitive, unbroadcast
+from ..op import implements
 
 _POSITIVE = [(0.1, 4.0)]
 
@@ -91,6 +92,12 @@ remainder = elementwise(
     domain=[(0.1, 3), (4, 7)],
     formula="g, −g ⌊x / y⌋",
 )
+
+
+@implements(np.divmod)
+def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
+    return floor_divide(x, y), remainder(x, y)
+
 
 # -- exponentials and logarithms -------------------------------------------------------------------------------
 
