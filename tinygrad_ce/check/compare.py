@@ -227,8 +227,7 @@ def _row(leaf: str, i: int, a: _Sweep, b: _Sweep) -> Row:
         return Row(leaf, a.name, b.name, PASS, "empty", 0.0, 0.0, 0.0, (), 0.0, 0.0, 0.0)
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(x), np.abs(y))
-        difference = np.abs(x - y)
-        difference[(x == y) | (np.isnan(x) & np.isnan(y))] = 0.0
+        difference = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
         bars = a.bars[i] + b.bars[i] + 4 * eps * size
         broken = np.isnan(difference) | np.isinf(difference)
         excess = np.where(broken, np.inf, difference / np.maximum(bars, np.finfo(x.dtype).tiny))

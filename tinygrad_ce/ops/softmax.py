@@ -43,6 +43,7 @@ rounding_error = elementwise(
     None,
     name="rounding_error",
     constants=("x", "y"),
+    formula="none",
     doc="What x − y loses in rounding, exactly. Flat almost everywhere: it has no gradient.",
 )
 
@@ -236,8 +237,8 @@ def logsumexp(z: Any, *, axis: int = -1, keepdims: bool = False) -> Any:
     Examples
     --------
     >>> import tinygrad_ce as tg
-    >>> float(tg.logsumexp([1000.0, 1000.0])) - 1000.0
-    0.6931471805599...
+    >>> round(float(tg.logsumexp([1000.0, 1000.0])), 3)
+    1000.693
     """
     top = stop_gradient(np.max(z, axis=axis, keepdims=True))
     total = np.log(np.sum(np.exp(z - top), axis=axis, keepdims=True)) + top
