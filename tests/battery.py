@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 import tinygrad_ce as tg
-from tinygrad_ce.op import AUTODIFF, AssumptionError, Op
+from tinygrad_ce.derivation import AUTODIFF, AssumptionError
+from tinygrad_ce.op import Op
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ class Case:
 
 def cases(op: Op) -> list[Case]:
     assert op.samples is not None, f"op {op.name} declares no samples: the battery cannot test it"
-    return [Case(op, n, tuple(inputs), params) for n, (inputs, params) in enumerate(op.samples(np.random.default_rng(3)))]
+    return [
+        Case(op, n, tuple(inputs), params) for n, (inputs, params) in enumerate(op.samples(np.random.default_rng(3)))
+    ]
 
 
 def derivations(case: Case) -> Iterator[str]:
@@ -87,6 +90,7 @@ def central(f: Any, x: Any, h: float = 2e-4) -> Any:
     x = np.array(x, dtype=np.float64)
     slope = np.zeros(x.shape)
     for i in np.ndindex(x.shape):
+
         def at(t: float, i: Any = i) -> float:
             moved = x.copy()
             moved[i] += t

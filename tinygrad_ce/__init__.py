@@ -13,8 +13,8 @@ Importing it imports NumPy and nothing heavier: what draws, plots or shows progr
 
 from .check import compare_derivations
 from .choice import use_derivation
-from .op import Assumption, AssumptionError, Registry, op, shortcut
-from .op import registry as _registry
+from .derivation import Assumption, AssumptionError
+from .op import shortcut
 from .ops import (
     cross_entropy,
     log_softmax,
@@ -28,6 +28,8 @@ from .ops import (
     stop_gradient,
     tanh,
 )
+from .registry import Registry, op
+from .registry import registry as _registry
 from .transforms import grad, hvp, jvp, no_grad, value_and_grad, vjp
 from .value import Value
 

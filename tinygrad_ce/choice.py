@@ -1,8 +1,8 @@
 """Which derivation each node is swept with.
 
-    Choice              a request ("analytic", {softmax: "jacobian"}, None), answered node by node
-    use_derivation      a context in which sweeps use a derivation
-    choose              the choice for one sweep: its own request, the context's, or every op's default
+Choice              a request ("analytic", {softmax: "jacobian"}, None), answered node by node
+use_derivation      a context in which sweeps use a derivation
+choose              the choice for one sweep: its own request, the context's, or every op's default
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
+from .derivation import AUTODIFF, Derivation
 from .node import Node
-from .op import AUTODIFF, Derivation, Op, Shortcut, registry
+from .op import Op, Shortcut
+from .registry import registry
 
 Request = str | Mapping[Op, str] | None
+
 
 def reachable(root: Node, floor: int = 0) -> dict[int, Node]:
     """The nodes that need a gradient and lead to root, by number; those at or below `floor` are not opened."""
@@ -105,11 +109,15 @@ class Choice:
         if isinstance(self.request, str):
             available = names_available(ops)
             if self.request not in available:
-                raise ValueError(f"no node of this graph has a derivation '{self.request}'; there are {_listed(available)}")
+                raise ValueError(
+                    f"no node of this graph has a derivation '{self.request}'; there are {_listed(available)}"
+                )
         else:
             absent = [op.name for op in self.request if op not in ops]
             if absent:
-                raise ValueError(f"no node of this graph is of op {absent[0]}; its ops are {_listed(o.name for o in ops)}")
+                raise ValueError(
+                    f"no node of this graph is of op {absent[0]}; its ops are {_listed(o.name for o in ops)}"
+                )
 
 
 def names_available(ops: Iterable[Op]) -> set[str]:

@@ -100,9 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = demo.add_argument
     add("--data", default="digits", metavar="NAME", help="digits, iris, or a CSV file (default: digits)")
-    add(
-        "--target", metavar="COLUMN", help="the column of a CSV file that holds the class (default: the last)"
-    )
+    add("--target", metavar="COLUMN", help="the column of a CSV file that holds the class (default: the last)")
     add("--epochs", type=_count, metavar="N", help="passes over the data (default: enough for 1350 steps)")
     add(
         "--seed",

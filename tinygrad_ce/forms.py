@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from .op import Derivation, Op, Rule, each, implements, registry
+from .derivation import Derivation, Rule, each
+from .op import Op
+from .registry import implements, registry
 
 RULE = "rule"  # the name of a primitive's only derivation
 Sampler = Callable[[np.random.Generator], Iterable[Any]]
@@ -219,7 +221,10 @@ def _targets(rng: np.random.Generator) -> Iterable[Any]:
 
 
 @linear(
-    np.broadcast_to, transpose=lambda g, x, *, shape: unbroadcast(g, x), samples=_targets, formula="g summed to x's shape"
+    np.broadcast_to,
+    transpose=lambda g, x, *, shape: unbroadcast(g, x),
+    samples=_targets,
+    formula="g summed to x's shape",
 )
 def broadcast_to(x: Any, *, shape: tuple[int, ...] | int) -> Any:
     """`x` repeated to `shape` by NumPy's broadcasting rules; a read-only view."""
@@ -257,6 +262,9 @@ def _elementwise_samples(domain: Sequence[tuple[float, float]]) -> Sampler:
 
     def samples(rng: np.random.Generator) -> Iterable[Any]:
         for group in shapes:
-            yield tuple([rng.uniform(low, high, size=s) for s, (low, high) in zip(group, domain, strict=True)]), {}
+            yield (
+                tuple([rng.uniform(low, high, size=s) for s, (low, high) in zip(group, domain, strict=True)]),
+                {},
+            )
 
     return samples

@@ -1,7 +1,7 @@
-"""The reverse sweep and the forward sweep, over anything with op, inputs, data.
+"""The reverse sweep, over anything with op, inputs, data.
 
     reverse(root, seed, ...)    adjoints, by creation number: the gradient of <seed, root>
-    forward(root, tangents)     the tangent of root: the same graph, walked the other way
+    route, pull                 one node of it: which derivation, and what it sends
 
 Nodes are visited in decreasing creation number, which is a topological order because every node is younger
 than its inputs. For d = a·b + b, with a, b leaves:
@@ -25,14 +25,10 @@ from typing import Any
 import numpy as np
 
 from .choice import Choice, reachable
-from .forms import linear
+from .derivation import AUTODIFF, Derivation
+from .identities import cast_like, spent
 from .node import Node, next_number, plain, recorded, retained
-from .op import AUTODIFF, Derivation, Op
-
-_DEFAULT = Choice()
-
-
-# -- reverse ---------------------------------------------------------------------------------------------------
+from .op import Op
 
 
 def reverse(
@@ -217,7 +213,7 @@ def _sent(
         for i, x in enumerate(inputs)
         if isinstance(x, Node) and x.requires_grad and (useful is None or x.number in useful)
     ]
-    gradients = _pull(node, op, inputs, derivation, g, needed, choice, create_graph, again)
+    gradients = pull(node, op, inputs, derivation, g, needed, choice, create_graph, again)
     return [(inputs[i], gradients[i]) for i in needed if gradients[i] is not None]
 
 
@@ -240,7 +236,7 @@ def route(
     return node.inputs, derivation
 
 
-def _pull(
+def pull(
     node: Node,
     op: Op,
     inputs: tuple[Any, ...],
@@ -380,113 +376,6 @@ def _through_decomposition(
     return gradients
 
 
-# -- forward ---------------------------------------------------------------------------------------------------
-
-
-def forward(root: Node, tangents: Mapping[int, Any], choice: Choice, *, create_graph: bool = False) -> Any:
-    """The tangent of root, given tangents of other nodes by number; None where root does not depend on them."""
-    nodes = reachable(root, floor=min(tangents, default=0) - 1)
-    found: dict[int, Any] = dict(tangents)
-    for number in sorted(nodes):
-        node = nodes[number]
-        op = node.op
-        if number in found or op is None:
-            continue
-        inputs, derivation = route(node, op, choice, tangents, create_graph)
-        moving = [found.get(x.number) if isinstance(x, Node) else None for x in inputs]
-        if all(t is None for t in moving):
-            continue
-        tangent = push(node, op, inputs, derivation, moving, choice, create_graph)
-        if tangent is not None:
-            found[number] = cast_like(tangent, node)
-    return found.get(root.number)
-
-
-def push(
-    node: Node,
-    op: Op,
-    inputs: tuple[Any, ...],
-    derivation: Derivation,
-    tangents: Sequence[Any],
-    choice: Choice,
-    create_graph: bool,
-) -> Any:
-    if op.pushforward is None:
-        return _transposed(node, op, inputs, derivation, tangents, choice, create_graph)
-    if op.partials is not None:
-        tangents = [t if p is not None else None for t, p in zip(tangents, op.partials, strict=True)]
-        if all(t is None for t in tangents):
-            return None
-    if create_graph:
-        return op.pushforward(tangents, node, inputs, node.params)
-    return op.pushforward(tangents, node.data, tuple([plain(x) for x in inputs]), node.params)
-
-
-def _transposed(
-    node: Node,
-    op: Op,
-    inputs: tuple[Any, ...],
-    derivation: Derivation,
-    tangents: Sequence[Any],
-    choice: Choice,
-    create_graph: bool,
-) -> Any:
-    """J t as the transpose of g ↦ Jᵀg, which is linear: the gradient of <t, Jᵀg> in g, at g = 0."""
-    moving = [i for i, t in enumerate(tangents) if t is not None]
-    floor = next_number()
-    g = type(node).leaf(np.zeros_like(node.data) if type(node.data) is not float else 0.0)
-    total = None
-    with recorded(True):
-        gradients = _pull(node, op, inputs, derivation, g, moving, choice, True, again=create_graph)
-        for i in moving:
-            gx = gradients[i]
-            if gx is None or not gx.requires_grad:
-                continue
-            seed = cast_like(tangents[i], gx)
-            if create_graph and not isinstance(seed, Node):
-                seed = type(node).leaf(seed, False)
-            found = reverse(gx, seed, _DEFAULT, wanted={g.number: g}, create_graph=create_graph, floor=floor)
-            if g.number in found:
-                term = found[g.number][1]
-                total = term if total is None else total + term
-    return total
-
-
-# -- the engine's own linear ops -------------------------------------------------------------------------------
-
-
-def _one(rng: np.random.Generator) -> Any:
-    yield (rng.normal(size=(2, 3)),), {}
-
-
-@linear(transpose=lambda g, x: g, samples=_one, formula="g")
-def identity(x: Any) -> Any:
-    """`x` itself, as a node of its own."""
-    return x
-
-
-@linear(
-    transpose=lambda g, x, *, dtype: cast(g, dtype=_dtype(x)),
-    samples=lambda rng: [((rng.normal(size=(2, 3)),), {"dtype": np.dtype(np.float64)})],
-    formula="g in x's dtype",
-)
-def cast(x: Any, *, dtype: Any) -> Any:
-    """`x` in another dtype; `float` makes a Python float of one element."""
-    if dtype is float:
-        return float(x)
-    return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype=dtype)[()]
-
-
-@linear(
-    transpose=lambda g, x, *, left: g,
-    samples=lambda rng: [((rng.normal(size=(2, 3)),), {"left": 3})],
-    formula="g",
-)
-def spent(x: Any, *, left: int | None) -> Any:
-    """`x`, the result of a rule that may be differentiated `left` more times: the sweep holds it to that."""
-    return x
-
-
 def _less_one(node: Node) -> int:
     """How often what comes of sweeping a `spent` node may be differentiated."""
     left: int = node.params["left"]
@@ -496,15 +385,3 @@ def _less_one(node: Node) -> int:
             "derivation, or declare a higher order"
         )
     return left - 1
-
-
-def _dtype(x: Any) -> Any:
-    data = plain(x)
-    return float if type(data) is float else data.dtype
-
-
-def cast_like(g: Any, node: Node) -> Any:
-    """A tangent or cotangent in the dtype of a node's data."""
-    dtype = _dtype(node)
-    same = type(plain(g)) is float if dtype is float else getattr(plain(g), "dtype", None) == dtype
-    return g if same else cast(g, dtype=dtype)

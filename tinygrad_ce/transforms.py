@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from .choice import choose, reachable
+from .forward import forward
+from .identities import cast_like, identity
 from .node import Node, plain, recorded
-from .sweep import cast_like, forward, identity, reverse
+from .sweep import reverse
 from .value import Value
 
 Function = Callable[..., Any]
@@ -223,9 +225,7 @@ def _pull(out: Value, seed: Any, variables: Sequence[Value], keep: bool) -> tupl
     if keep and not isinstance(seed, Node):
         seed = Value(seed, requires_grad=False)
     seed = cast_like(seed if keep else plain(seed), out)
-    found = reverse(
-        out, seed, choose(None), wanted=wanted, create_graph=keep, floor=floor, nodes=nodes
-    )
+    found = reverse(out, seed, choose(None), wanted=wanted, create_graph=keep, floor=floor, nodes=nodes)
     return tuple([found[x.number][1] if x.number in found else _result(_zeros(x), keep) for x in variables])
 
 

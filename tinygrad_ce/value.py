@@ -18,11 +18,13 @@ import numpy as np
 
 from . import ops
 from .choice import Request, choose
+from .identities import cast, cast_like
 from .node import Node, next_number, plain, recorded, recording
-from .op import Op, registry
+from .op import Op
 from .ops.indexing import index
 from .ops.shaping import reshape as _reshape
-from .sweep import cast, cast_like, reverse
+from .registry import registry
+from .sweep import reverse
 
 
 class Value(Node):

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from ..choice import Choice, names_available, reachable
+from ..derivation import AUTODIFF, AssumptionError
 from ..forms import RULE
+from ..identities import cast_like
 from ..node import Node, plain, recorded
-from ..op import AUTODIFF, AssumptionError, Op
-from ..sweep import cast_like, reverse, route
+from ..op import Op
+from ..sweep import reverse, route
 from ..value import Value
 from .report import FAIL, INCONCLUSIVE, PASS, Comparison, Row
 from .rounding import conditioning, rounding
@@ -85,11 +87,7 @@ def compare_derivations(
         except AssumptionError as failure:
             skipped[name] = str(failure)
     labels = _labels(leaves.values())
-    rows = [
-        _row(label, i, found[a], found[b])
-        for i, label in enumerate(labels)
-        for a, b in _pairs(found, reference)
-    ]
+    rows = [_row(label, i, found[a], found[b]) for i, label in enumerate(labels) for a, b in _pairs(found, reference)]
     title = subject.name if isinstance(subject, Op) else f"a graph of {len(nodes)} nodes"
     notes = tuple(f"{name}: {s.note}" for name, s in found.items() if s.note)
     return Comparison(title, tuple(found), rows, skipped, notes)
@@ -106,9 +104,7 @@ def _call(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
     for i, x in enumerate(bound):
         data = plain(x)
         floating = type(data) is float or getattr(getattr(data, "dtype", None), "kind", "") == "f"
-        if floating and i not in op.constants:
-            leaves.append(Value(data, label=op.input_name(i)))
-        elif isinstance(data, np.ndarray) and _scores(op, i):
+        if (floating and i not in op.constants) or (isinstance(data, np.ndarray) and _scores(op, i)):
             leaves.append(Value(data, label=op.input_name(i)))
         else:
             leaves.append(data)
@@ -199,7 +195,11 @@ def _accuracy(
     except (NotImplementedError, TypeError, ValueError) as error:
         eps = [np.finfo(g.dtype).eps * 1e4 * np.max(np.abs(g), initial=0.0) for g in gradients]
         bars = [np.full(g.shape, e) for g, e in zip(gradients, eps, strict=True)]
-        return bars, bars, f"its rule cannot be traced, so its error bar is a guess, 1e4 eps of the largest ({error})"
+        return (
+            bars,
+            bars,
+            f"its rule cannot be traced, so its error bar is a guess, 1e4 eps of the largest ({error})",
+        )
     shape = [g.shape for g in gradients]
     return (
         [np.broadcast_to(b, s) for b, s in zip(bars, shape, strict=True)],
@@ -260,9 +260,7 @@ def _row(leaf: str, i: int, a: _Sweep, b: _Sweep) -> Row:
     )
 
 
-def _digits_lost(
-    difference: Any, size: Any, i: int, a: _Sweep, b: _Sweep, eps: float
-) -> tuple[float, _Sweep]:
+def _digits_lost(difference: Any, size: Any, i: int, a: _Sweep, b: _Sweep, eps: float) -> tuple[float, _Sweep]:
     """Digits by which the two differ beyond the better bar and what conditioning explains; and whose they are."""
     full = -math.log10(eps)
     broken = [not np.all(np.isfinite(s.gradients[i])) for s in (a, b)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..op import AUTODIFF
+from ..derivation import AUTODIFF
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
 
@@ -81,7 +81,7 @@ class Comparison:
 
         Where it is one word against the decomposition's, the decomposition is believed: it defines the op.
         """
-        against = {name: 0 for name in self.derivations}
+        against = dict.fromkeys(self.derivations, 0)
         for row in self.failures:
             against[row.derivation] += 1
             against[row.reference] += 1

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..choice import Choice, reachable
+from ..forward import push
+from ..identities import cast_like
 from ..node import Node, plain
-from ..sweep import cast_like, push, route
+from ..sweep import route
 
 SAMPLES = 6
 MARGIN = 4.0  # from the largest of a few samples to a bound

@@ -66,14 +66,10 @@ class Dataset:
         inputs = _as_inputs(self.inputs)
         targets = _as_targets(self.targets, len(self.class_names))
         if len(inputs) != len(targets):
-            raise DataError(
-                f"{len(inputs)} rows of inputs, but {len(targets)} targets: give one class per row"
-            )
+            raise DataError(f"{len(inputs)} rows of inputs, but {len(targets)} targets: give one class per row")
         features = prod(inputs.shape[1:])
         if self.feature_names and len(self.feature_names) != features:
-            raise DataError(
-                f"{len(self.feature_names)} feature names for {features} features: name all or none"
-            )
+            raise DataError(f"{len(self.feature_names)} feature names for {features} features: name all or none")
         # A frozen dataclass is written to once, here.
         object.__setattr__(self, "inputs", _read_only(inputs))
         object.__setattr__(self, "targets", _read_only(targets))
@@ -121,9 +117,7 @@ class Dataset:
         if rows.size == 0:
             rows = rows.astype(np.intp)
         if rows.ndim != 1 or rows.dtype.kind not in "biu":
-            raise DataError(
-                f"rows are chosen by a 1-D list of integers or booleans, not {rows.ndim}-D {rows.dtype}"
-            )
+            raise DataError(f"rows are chosen by a 1-D list of integers or booleans, not {rows.ndim}-D {rows.dtype}")
         try:
             return replace(self, inputs=self.inputs[rows], targets=self.targets[rows])
         except IndexError as error:
@@ -154,9 +148,7 @@ def _as_inputs(inputs: ArrayLike) -> NDArray[np.float64]:
     if array.dtype.kind not in "biuf":
         raise DataError(f"inputs are real numbers, not {array.dtype}: encode text as numbers first")
     if array.ndim < 2:
-        raise DataError(
-            f"inputs have shape (rows, features...), not {array.shape}: reshape them, as in (-1, 1)"
-        )
+        raise DataError(f"inputs have shape (rows, features...), not {array.shape}: reshape them, as in (-1, 1)")
     return array.astype(np.float64, copy=False)
 
 

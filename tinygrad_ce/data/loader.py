@@ -76,8 +76,7 @@ class Loader:
             raise DataError(f"{dataset!r} has no rows to make batches of")
         if len(self) == 0:
             raise DataError(
-                f"batch_size={batch_size} with drop_last leaves no batch of {len(dataset)} rows: "
-                "make it smaller"
+                f"batch_size={batch_size} with drop_last leaves no batch of {len(dataset)} rows: make it smaller"
             )
 
     def __len__(self) -> int:

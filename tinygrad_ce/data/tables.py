@@ -201,9 +201,7 @@ def _label(row: Row, layout: _Layout) -> str:
     layout.fail(f"{what}: fill it in, or delete the row", row, layout.target)
 
 
-def _classes(
-    labels: list[str], lines: list[int], layout: _Layout
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _classes(labels: list[str], lines: list[int], layout: _Layout) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Number the classes in sorted order, by value where all labels are numbers."""
     column = layout.column(layout.target)
     texts = {label for label in set(labels) if _number(label) is None}
@@ -217,9 +215,7 @@ def _classes(
         fail(layout.file, f"every row has class {quoted(labels[0])}: at least two are needed", None, column)
     most = _MOST_FRACTIONS if any(isinstance(value, float) for value in classes) else _MOST_CLASSES
     if len(classes) > max(most, len(labels) / 2):
-        what = (
-            f"{len(classes)} different labels in {len(labels)} rows: a quantity (regression) or row names, "
-        )
+        what = f"{len(classes)} different labels in {len(labels)} rows: a quantity (regression) or row names, "
         fail(layout.file, what + "not classes; choose another column with target", None, column)
     number = {value: index for index, value in enumerate(classes)}
     targets = np.array([number[values[label]] for label in labels], dtype=np.int64)

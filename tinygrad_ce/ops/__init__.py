@@ -6,7 +6,8 @@ forward mode, the test battery, the referee, the table in the documentation.
 
 from . import passthrough  # noqa: F401  (registers)
 from .activation import relu, softplus
-from .cross_entropy import cross_entropy, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from .binary import sigmoid_binary_cross_entropy
+from .cross_entropy import cross_entropy
 from .elementwise import (
     abs,
     add,
@@ -24,6 +25,7 @@ from .elementwise import (
 )
 from .linalg import matmul
 from .softmax import log_softmax, logsumexp, softmax
+from .softmax_cross_entropy import softmax_cross_entropy
 
 __all__ = [
     "abs",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import closed_elementwise
-from ..op import op
+from ..registry import op
 from .elementwise import sigmoid
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import elementwise, ieee, primitive, unbroadcast
-from ..op import implements
+from ..registry import implements
 
 _POSITIVE = [(0.1, 4.0)]
 
@@ -32,9 +32,7 @@ add = elementwise(np.add, 1, 1, scalar=operator.add, formula="g, g")
 subtract = elementwise(np.subtract, 1, -1, scalar=operator.sub, formula="g, −g")
 negative = elementwise(np.negative, -1, scalar=operator.neg, formula="−g")
 positive = elementwise(np.positive, 1, scalar=operator.pos, formula="g")
-multiply = elementwise(
-    np.multiply, lambda out, x, y: y, lambda out, x, y: x, scalar=operator.mul, formula="g y, g x"
-)
+multiply = elementwise(np.multiply, lambda out, x, y: y, lambda out, x, y: x, scalar=operator.mul, formula="g y, g x")
 divide = elementwise(
     np.divide,
     lambda out, x, y: 1.0 / y,
@@ -210,7 +208,8 @@ def _where_samples(rng: np.random.Generator) -> Iterable[Any]:
         lambda g, out, c, x, y: unbroadcast(np.where(c, 0.0, g), y),
     ),
     pushforward=lambda tangents, out, inputs, params: np.where(
-        inputs[0], *[np.zeros(np.shape(x)) if t is None else t for t, x in zip(tangents[1:], inputs[1:], strict=True)]
+        inputs[0],
+        *[np.zeros(np.shape(x)) if t is None else t for t, x in zip(tangents[1:], inputs[1:], strict=True)],
     ),
     constants=("condition",),
     samples=_where_samples,

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..forms import linear
 from ..node import Node
-from ..op import implements
+from ..registry import implements
 
 Key = tuple[Any, ...]
 
@@ -94,7 +94,11 @@ def getitem(x: Any, *indices: Any, key: Key) -> Any:
     return (x if hasattr(x, "__getitem__") else np.asarray(x))[decode(key, indices)]
 
 
-@linear(transpose=lambda g, x, *indices, key, shape: getitem(g, *indices, key=key), samples=_scatter_samples, formula="g[key]")
+@linear(
+    transpose=lambda g, x, *indices, key, shape: getitem(g, *indices, key=key),
+    samples=_scatter_samples,
+    formula="g[key]",
+)
 def scatter_add(x: Any, *indices: Any, key: Key, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with `x` added at [key]: the transpose of x[key]."""
     out = np.zeros(shape, dtype=np.result_type(x))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..node import plain
-from ..op import implements
+from ..registry import implements
 
 
 def passes_through(function: Callable[..., Any]) -> None:
@@ -26,7 +26,16 @@ def _deep(x: Any) -> Any:
 for _function in (
     *(np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj),
     *(np.zeros_like, np.ones_like, np.empty_like),
-    *(np.argmax, np.argmin, np.argsort, np.nonzero, np.flatnonzero, np.argwhere, np.count_nonzero, np.searchsorted),
+    *(
+        np.argmax,
+        np.argmin,
+        np.argsort,
+        np.nonzero,
+        np.flatnonzero,
+        np.argwhere,
+        np.count_nonzero,
+        np.searchsorted,
+    ),
     *(np.isnan, np.isfinite, np.isinf, np.isneginf, np.isposinf, np.signbit),
     *(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal),
     *(np.logical_and, np.logical_or, np.logical_not, np.logical_xor),

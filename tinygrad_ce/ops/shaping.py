@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import linear
-from ..op import implements
+from ..registry import implements
 
 
 def _one(shape: tuple[int, ...], **params: Any) -> Any:
@@ -77,7 +77,10 @@ def swapaxes(a: Any, *, axis1: int, axis2: int) -> Any:
 @linear(
     np.squeeze,
     transpose=lambda g, x, *, axis: np.reshape(g, np.shape(x)),
-    samples=lambda rng: [((rng.normal(size=(2, 1, 3, 1)),), {}), ((rng.normal(size=(2, 1, 3, 1)),), {"axis": -1})],
+    samples=lambda rng: [
+        ((rng.normal(size=(2, 1, 3, 1)),), {}),
+        ((rng.normal(size=(2, 1, 3, 1)),), {"axis": -1}),
+    ],
     formula="g in x's shape",
 )
 def squeeze(a: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
@@ -88,7 +91,10 @@ def squeeze(a: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
 @linear(
     np.expand_dims,
     transpose=lambda g, x, *, axis: np.reshape(g, np.shape(x)),
-    samples=lambda rng: [((rng.normal(size=(2, 3)),), {"axis": (0, -1)}), ((rng.normal(size=()),), {"axis": 0})],
+    samples=lambda rng: [
+        ((rng.normal(size=(2, 3)),), {"axis": (0, -1)}),
+        ((rng.normal(size=()),), {"axis": 0}),
+    ],
     formula="g in x's shape",
 )
 def expand_dims(a: Any, *, axis: int | tuple[int, ...]) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..node import plain
-from .softmax import along, class_sum, wide
+from .exponentials import along, class_sum, wide
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,14 @@ class Target:
 
 
 def read_targets(
-    targets: Any, weight: Any, scores: Any, floor: float, *, axis: int, ignore_index: int | None, label_smoothing: float
+    targets: Any,
+    weight: Any,
+    scores: Any,
+    floor: float,
+    *,
+    axis: int,
+    ignore_index: int | None,
+    label_smoothing: float,
 ) -> Target:
     """The dense target of any spelling, for scores (plain or Values) that are masked where they are ≤ `floor`."""
     shape = scores.shape
@@ -153,7 +160,9 @@ def validate_targets(op: str, scores: Any, targets: Any, weight: Any, axis: int,
             f"one-hot and soft targets {shape}"
         )
     if ignore_index is not None:
-        raise ValueError(f"{op}: ignore_index is for class indices; with dense targets give the row zero weight instead")
+        raise ValueError(
+            f"{op}: ignore_index is for class indices; with dense targets give the row zero weight instead"
+        )
     if isinstance(targets, np.ndarray):
         _validate_dense(op, targets, axis, k)
 
@@ -183,7 +192,11 @@ def _validate_indices(op: str, targets: Any, k: int, ignore_index: int | None) -
 def _validate_dense(op: str, targets: Any, axis: int, k: int) -> None:
     if targets.dtype.kind not in "fiub":
         raise ValueError(f"{op}: targets of dtype {targets.dtype}; class indices or probabilities are wanted")
-    for bad, what in ((np.isnan(targets), "not a number"), (targets < 0, "negative"), (np.isinf(targets), "infinite")):
+    for bad, what in (
+        (np.isnan(targets), "not a number"),
+        (targets < 0, "negative"),
+        (np.isinf(targets), "infinite"),
+    ):
         if np.any(bad):
             raise ValueError(f"{op}: target{where(first(bad))} is {what}: {targets[first(bad)]}")
     sums = np.squeeze(class_sum(np.asarray(targets, dtype=np.float64), axis), axis)
@@ -234,5 +247,3 @@ def first(mask: Any) -> tuple[int, ...]:
 def where(at: tuple[int, ...]) -> str:
     """An index as messages show it: [3] or [3, 1]; nothing for a single row."""
     return f"[{', '.join(map(str, at))}]" if at else ""
-
-

@@ -212,9 +212,7 @@ class Optimizer(ABC):
         options = {key: value for key, value in vars(self).items() if key[0] != "_" and key != "params"}
         listing = "".join(f", {key}={value}" for key, value in options.items())
         count = f"{len(self.params)} parameter{'s' * (len(self.params) != 1)}"
-        return (
-            f"{type(self).__name__}({count}, {numbers} number{'s' * (numbers != 1)}; lr={self._lr}{listing})"
-        )
+        return f"{type(self).__name__}({count}, {numbers} number{'s' * (numbers != 1)}; lr={self._lr}{listing})"
 
 
 def _as_array(data: Any) -> Any:

@@ -47,9 +47,7 @@ def collected(params: Iterable[Parameter]) -> tuple[Parameter, ...]:
     for index, member in enumerate(members):
         _check(member, described(index, member))
         if id(member) in first:
-            raise ValueError(
-                f"{described(index, member)} is parameter {first[id(member)]} again: list it once"
-            )
+            raise ValueError(f"{described(index, member)} is parameter {first[id(member)]} again: list it once")
         first[id(member)] = index
     return members
 
@@ -85,9 +83,7 @@ def _check(param: object, which: str) -> None:
     if not (hasattr(param, "data") and hasattr(param, "grad")):
         raise TypeError(f"{which} is a {type(param).__name__} without .data and .grad: give it as a Value")
     if getattr(param, "parents", ()):
-        raise ValueError(
-            f"{which} is the result of an operation, not a leaf: optimise what it is computed from"
-        )
+        raise ValueError(f"{which} is the result of an operation, not a leaf: optimise what it is computed from")
     if type(param.data) is float:
         return
     dtype = getattr(param.data, "dtype", None)

@@ -1,0 +1,93 @@
+"""The forward sweep: the same recorded graph, walked the other way.
+
+    forward(root, tangents)     the tangent of root: J t, the directional derivative
+    push                        one node of it
+
+An elementwise op has its tangent from its partials, a linear op from itself; any other op from the transpose of
+its vjp, which is linear in the cotangent. So an op with nothing but a vjp has forward mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .choice import Choice, reachable
+from .derivation import Derivation
+from .identities import cast_like
+from .node import Node, next_number, plain, recorded
+from .op import Op
+from .sweep import pull, reverse, route
+
+_DEFAULT = Choice()
+
+
+def forward(root: Node, tangents: Mapping[int, Any], choice: Choice, *, create_graph: bool = False) -> Any:
+    """The tangent of root, given tangents of other nodes by number; None where root does not depend on them."""
+    nodes = reachable(root, floor=min(tangents, default=0) - 1)
+    found: dict[int, Any] = dict(tangents)
+    for number in sorted(nodes):
+        node = nodes[number]
+        op = node.op
+        if number in found or op is None:
+            continue
+        inputs, derivation = route(node, op, choice, tangents, create_graph)
+        moving = [found.get(x.number) if isinstance(x, Node) else None for x in inputs]
+        if all(t is None for t in moving):
+            continue
+        tangent = push(node, op, inputs, derivation, moving, choice, create_graph)
+        if tangent is not None:
+            found[number] = cast_like(tangent, node)
+    return found.get(root.number)
+
+
+def push(
+    node: Node,
+    op: Op,
+    inputs: tuple[Any, ...],
+    derivation: Derivation,
+    tangents: Sequence[Any],
+    choice: Choice,
+    create_graph: bool,
+) -> Any:
+    if op.pushforward is None:
+        return _transposed(node, op, inputs, derivation, tangents, choice, create_graph)
+    if op.partials is not None:
+        tangents = [t if p is not None else None for t, p in zip(tangents, op.partials, strict=True)]
+        if all(t is None for t in tangents):
+            return None
+    if create_graph:
+        return op.pushforward(tangents, node, inputs, node.params)
+    return op.pushforward(tangents, node.data, tuple([plain(x) for x in inputs]), node.params)
+
+
+def _transposed(
+    node: Node,
+    op: Op,
+    inputs: tuple[Any, ...],
+    derivation: Derivation,
+    tangents: Sequence[Any],
+    choice: Choice,
+    create_graph: bool,
+) -> Any:
+    """J t as the transpose of g ↦ Jᵀg, which is linear: the gradient of <t, Jᵀg> in g, at g = 0."""
+    moving = [i for i, t in enumerate(tangents) if t is not None]
+    floor = next_number()
+    g = type(node).leaf(np.zeros_like(node.data) if type(node.data) is not float else 0.0)
+    total = None
+    with recorded(True):
+        gradients = pull(node, op, inputs, derivation, g, moving, choice, True, again=create_graph)
+        for i in moving:
+            gx = gradients[i]
+            if gx is None or not gx.requires_grad:
+                continue
+            seed = cast_like(tangents[i], gx)
+            if create_graph and not isinstance(seed, Node):
+                seed = type(node).leaf(seed, False)
+            found = reverse(gx, seed, _DEFAULT, wanted={g.number: g}, create_graph=create_graph, floor=floor)
+            if g.number in found:
+                term = found[g.number][1]
+                total = term if total is None else total + term
+    return total

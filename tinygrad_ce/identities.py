@@ -1,0 +1,54 @@
+"""Linear ops that the engine itself needs: the identity, a cast, and a mark on what a rule of finite order made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .forms import linear
+from .node import Node, plain
+
+
+def _one(rng: np.random.Generator) -> Any:
+    yield (rng.normal(size=(2, 3)),), {}
+
+
+@linear(transpose=lambda g, x: g, samples=_one, formula="g")
+def identity(x: Any) -> Any:
+    """`x` itself, as a node of its own."""
+    return x
+
+
+@linear(
+    transpose=lambda g, x, *, dtype: cast(g, dtype=_dtype(x)),
+    samples=lambda rng: [((rng.normal(size=(2, 3)),), {"dtype": np.dtype(np.float64)})],
+    formula="g in x's dtype",
+)
+def cast(x: Any, *, dtype: Any) -> Any:
+    """`x` in another dtype; `float` makes a Python float of one element."""
+    if dtype is float:
+        return float(x)
+    return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype=dtype)[()]
+
+
+@linear(
+    transpose=lambda g, x, *, left: g,
+    samples=lambda rng: [((rng.normal(size=(2, 3)),), {"left": 3})],
+    formula="g",
+)
+def spent(x: Any, *, left: int | None) -> Any:
+    """`x`, the result of a rule that may be differentiated `left` more times: the sweep holds it to that."""
+    return x
+
+
+def _dtype(x: Any) -> Any:
+    data = plain(x)
+    return float if type(data) is float else data.dtype
+
+
+def cast_like(g: Any, node: Node) -> Any:
+    """A tangent or cotangent in the dtype of a node's data."""
+    dtype = _dtype(node)
+    same = type(plain(g)) is float if dtype is float else getattr(plain(g), "dtype", None) == dtype
+    return g if same else cast(g, dtype=dtype)

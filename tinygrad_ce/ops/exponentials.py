@@ -1,0 +1,200 @@
+"""The exponentials of scores, exact to their last places: what softmax and the losses are made of.
+
+With a = argmax z and h = z − z_a, the difference is rounded; its exact rest l enters as exp(h + l) = exp(h) (1 + l).
+The winner's 1 stays out of the sum r = Σ_{j≠a} exp(z_j − z_a), so that where the rest is small it is still there:
+
+    softmax      ŷ = e / (1 + r)            its complement Σ_{j≠i} ŷ_j is r / (1 + r) for the winner
+    logsumexp    z_a + log1p(r)
+    log_softmax  h + l − log1p(r)
+
+float32 is evaluated in float64, which makes all this exact to its last place. `exponentials` says it in plain
+NumPy, for arrays and for Values; `rows_of` is its fast twin for arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..derivation import Assumption
+from ..forms import elementwise, primitive
+from ..node import Node, plain
+
+
+def _rounding_error(x: Any, y: Any) -> Any:
+    """x − y − fl(x − y), exactly (Knuth's two-sum); 0 where that is not finite."""
+    with np.errstate(invalid="ignore"):
+        difference = x - y
+        back = x - difference
+        rest = (x - (difference + back)) + (back - y)
+        return np.where(np.isfinite(rest), rest, 0.0) if not np.all(np.isfinite(rest)) else rest
+
+
+rounding_error = elementwise(
+    _rounding_error,
+    None,
+    None,
+    name="rounding_error",
+    constants=("x", "y"),
+    formula="none",
+    doc="What x − y loses in rounding, exactly. Flat almost everywhere: it has no gradient.",
+)
+
+
+def first_winner(x: Any, axis: int) -> Any:
+    x = plain(x)
+    return along(np.arange(x.shape[axis]), axis, x.ndim) == np.expand_dims(np.argmax(x, axis), axis)
+
+
+def along(x: Any, axis: int, ndim: int) -> Any:
+    """A vector over the classes, shaped to broadcast along `axis` of an array of `ndim` axes."""
+    return np.reshape(x, tuple([-1 if i == axis % ndim else 1 for i in range(ndim)]))
+
+
+def _to_winner(g: Any, out: Any, x: Any, *, axis: int) -> Any:
+    return np.where(first_winner(x, axis), g, 0.0)
+
+
+@primitive(
+    vjps=(_to_winner,),
+    pushforward=lambda tangents, out, inputs, params: np.sum(
+        np.where(first_winner(inputs[0], params["axis"]), tangents[0], 0.0),
+        axis=params["axis"],
+        keepdims=True,
+    ),
+    samples=lambda rng: [((rng.normal(size=(3, 4)),), {}), ((rng.normal(size=(3, 4)),), {"axis": 0})],
+    formula="g to the first winner",
+)
+def largest(x: Any, *, axis: int = -1) -> Any:
+    """The largest entry along `axis`, kept as an axis of length 1; at a tie the gradient is the first one's."""
+    return np.max(x, axis=axis, keepdims=True)
+
+
+def wide(x: Any) -> Any:
+    """float16 and float32 as float64; anything wider as it is."""
+    dtype = getattr(x, "dtype", None)
+    if dtype is None or dtype.kind != "f":
+        return np.asarray(x, dtype=np.float64)
+    return x.astype(np.float64) if dtype.itemsize < 8 else x
+
+
+def class_sum(x: Any, axis: int) -> Any:
+    """Σ x along `axis`, kept as an axis of length 1; pairwise, for NumPy adds pairwise along the last axis only."""
+    if axis % x.ndim == x.ndim - 1 or isinstance(x, Node) or type(x) is not np.ndarray:
+        return np.sum(x, axis=axis, keepdims=True)
+    last = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+    return np.expand_dims(np.sum(last, axis=-1), axis)
+
+
+@dataclass(frozen=True)
+class Exponentials:
+    """e = exp(z − z_a), and what is left of it without the winner a."""
+
+    winner: Any  # plain mask: True at the first largest entry
+    top: Any  # z_a, with axis kept
+    high: Any  # z − z_a, rounded
+    low: Any  # what the rounding lost
+    e: Any  # exp(z − z_a)
+    rest: Any  # r: Σ e without the winner, axis kept
+
+    @property
+    def probabilities(self) -> Any:
+        return self.e / (1.0 + self.rest)
+
+    def complements(self, p: Any) -> Any:
+        """Σ_{j≠i} ŷ_j, which 1 − ŷ_i would lose for the winner."""
+        return np.where(self.winner, self.rest / (1.0 + self.rest), 1.0 - p)
+
+
+def exponentials(z: Any, axis: int) -> Exponentials:
+    """The pieces above, of arrays or of Values; plain NumPy either way."""
+    z = wide(z)
+    top = largest(z, axis=axis)
+    high = z - top
+    low = rounding_error(z, top)
+    e = np.exp(high) * (1.0 + low)
+    winner = first_winner(z, axis)
+    return Exponentials(winner, top, high, low, e, class_sum(np.where(winner, 0.0, e), axis))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """`exponentials` made fast: the same pieces of plain arrays, as contiguous rows of classes, in place."""
+
+    x: Any  # (rows, classes) scores
+    winner: Any  # (rows,) flat index of each row's first largest entry
+    top: Any  # (rows, 1)
+    high: Any
+    low: Any  # None in narrow dtypes, where float64 loses nothing that matters
+    others: Any  # exp(z − z_a) with the winner's 1 taken out
+    rest: Any  # (rows, 1) their sum
+
+
+def rows_of(z: Any, axis: int) -> Rows:
+    """The pieces of an ndarray's classes along `axis`."""
+    x = as_rows(z, axis)
+    n, k = x.shape
+    winner = x.argmax(axis=-1)
+    winner += np.arange(0, n * k, k)
+    top = x.ravel()[winner].reshape(n, 1)
+    with np.errstate(invalid="ignore"):
+        high = x - top
+        low = _lost(x, high, top) if getattr(z, "dtype", x.dtype).itemsize >= 8 else None
+    others = np.exp(high)
+    if low is not None:
+        others *= low + 1.0
+    others.ravel()[winner] = 0.0
+    return Rows(x, winner, top, high, low, others, np.add.reduce(others, axis=-1, keepdims=True))
+
+
+def _lost(x: Any, high: Any, top: Any) -> Any:
+    back = x - high
+    low = high + back
+    np.subtract(x, low, out=low)
+    back -= top
+    low += back
+    total = np.add.reduce(low, axis=None)
+    if total != total:  # −inf − −inf somewhere
+        low[np.isnan(low)] = 0.0
+    return low
+
+
+def as_rows(x: Any, axis: int) -> Any:
+    """An array as contiguous (rows, classes), in float64 or wider."""
+    x = wide(x)
+    if axis % x.ndim != x.ndim - 1:
+        x = np.moveaxis(x, axis, -1)
+    return np.ascontiguousarray(x).reshape(-1, x.shape[-1]) if x.ndim != 2 or not x.flags.c_contiguous else x
+
+
+def from_rows(rows: Any, like: Any, axis: int) -> Any:
+    """Rows of classes back in the shape and dtype of what they came from."""
+    shape = like.shape
+    if len(shape) != 2 or axis % 2 != 1:
+        moved = tuple([n for i, n in enumerate(shape) if i != axis % len(shape)])
+        rows = np.moveaxis(rows.reshape(*moved, shape[axis]), -1, axis)
+    return narrow(rows, like)
+
+
+def narrow(x: Any, like: Any) -> Any:
+    """`x` in the floating dtype of what it was computed from."""
+    dtype = getattr(like, "dtype", None)
+    return x.astype(dtype) if dtype is not None and dtype.kind == "f" and x.dtype is not dtype else x
+
+
+def small_gap(z: Any, axis: int, what: str = "logit") -> bool | str:
+    """Whether the largest logit stands below the point where 1 − ŷ has lost most digits."""
+    z = np.asarray(z)
+    if z.size == 0 or z.shape[axis] < 2:
+        return True
+    top_two = np.partition(wide(z), -2, axis=axis).take([-2, -1], axis=axis)
+    gap = np.max(np.diff(top_two, axis=axis), initial=0.0, where=np.isfinite(np.diff(top_two, axis=axis)))
+    limit = 10.0 if z.dtype.itemsize < 8 else 30.0
+    return True if gap < limit else f"a {what} gap is {gap:.3g}"
+
+
+ACCURATE = Assumption(
+    "the two largest logits less than 30 apart (10 in float32)", lambda z, *_, axis, **__: small_gap(z, axis)
+)

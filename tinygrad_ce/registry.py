@@ -1,0 +1,95 @@
+"""The registry: every op by name, and what each NumPy function does when it meets a Value.
+
+registry        the one there is
+op              the decorator that registers a function as an op
+implements      the decorator that registers what NumPy functions do on Values
+"""
+
+from __future__ import annotations
+
+import copyreg
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .derivation import Derivation
+from .op import Op
+
+
+@dataclass
+class Registry(Mapping[str, Op]):
+    """Every op by name, and what each NumPy function does when it meets a Value.
+
+    Built-in ops go by their name, a user's by "module:name"; defining one again replaces it.
+    """
+
+    ops: dict[str, Op] = field(default_factory=dict)
+    numpy: dict[Any, Callable[..., Any]] = field(default_factory=dict)
+
+    def add(self, op: Op) -> Op:
+        self.ops[op.key] = op
+        return op
+
+    def __getitem__(self, name: str) -> Op:
+        return self.ops[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ops)
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: for every op its derivations with order, assumptions and formula, and its shortcuts."""
+        return {
+            name: {
+                "default": op.default,
+                "derivations": {d.name: _facts(d) for d in op.derivations.values()},
+                "shortcuts": {f"{s.inner.name} → {s.derivation.name}": _facts(s.derivation) for s in op.shortcuts},
+            }
+            for name, op in self.ops.items()
+        }
+
+    def __repr__(self) -> str:
+        width = max(map(len, self.ops), default=0)
+        return "\n".join(f"{name:<{width}}  {', '.join(op.derivations)}" for name, op in sorted(self.ops.items()))
+
+
+def _facts(d: Derivation) -> dict[str, Any]:
+    return {"order": d.order, "assumes": [a.text for a in d.assumes], "formula": d.formula}
+
+
+registry = Registry()
+
+# Ops pickle by name, as functions do.
+copyreg.pickle(Op, lambda op: (_find, (op.key,)))  # type: ignore[arg-type, return-value]
+
+
+def _find(key: str) -> Op:
+    return registry[key]
+
+
+def op(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Register a function written in other ops, or in NumPy, as an op. See the module's docstring.
+
+    Usable bare (`@op`) or with options (`@op(constants=["index"], samples=...)`), which `Op` documents.
+    """
+    if function is None:
+        return lambda f: op(f, **options)
+    if not callable(function):
+        raise TypeError(f"@op stands on a function; {function!r:.60} is none")
+    return registry.add(Op(function, decomposition=function, **options))
+
+
+def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register what these NumPy functions do when an argument is a Value."""
+
+    def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            registry.numpy[function] = handler
+        return handler
+
+    return declare
