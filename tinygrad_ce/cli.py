@@ -3,7 +3,7 @@
 What is wrong with a user's input is said in one line on stderr that begins with "tinygrad_ce:".
 
     0      all went well
-    1      it ran, and the outcome is bad: training diverged, two derivations disagree, nobody reads the output
+    1      it ran, and ended badly: training diverged, two derivations disagree, nobody reads the output
     2      bad input: arguments, data, a folder that cannot be written, a package that is missing
     130    Ctrl-C
 """
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = demo.add_argument
     add("--data", default="digits", metavar="NAME", help="digits, iris, or a CSV file (default: digits)")
-    add("--target", metavar="COLUMN", help="the column of a CSV file that holds the class (default: the last)")
+    add("--target", metavar="COLUMN", help="the CSV column that holds the class (default: the last)")
     add("--epochs", type=_count, metavar="N", help="passes over the data (default: enough for 1350 steps)")
     add(
         "--seed",

@@ -21,7 +21,7 @@ def identity(x: Any) -> Any:
 
 
 @linear(
-    transpose=lambda g, x, *, dtype: cast(g, dtype=_dtype(x)),
+    transpose=lambda g, x, *, dtype: cast_like(g, x),
     samples=lambda rng: [((rng.normal(size=(2, 3)),), {"dtype": np.dtype(np.float64)})],
     formula="g in x's dtype",
 )

@@ -74,7 +74,7 @@ class Op:
         self.module = function.__module__
         self.__doc__ = inspect.getdoc(function)
         self.__wrapped__ = function
-        self.decomposition = decomposition
+        self.decomposition: Any = decomposition
         self.kernel: Callable[..., Any] = kernel or decomposition or function
         self.scalar = scalar
         self.samples = samples

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copyreg
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 from .derivation import Derivation
 from .op import Op
@@ -65,20 +65,24 @@ def _facts(d: Derivation) -> dict[str, Any]:
 registry = Registry()
 
 # Ops pickle by name, as functions do.
-copyreg.pickle(Op, lambda op: (_find, (op.key,)))  # type: ignore[arg-type, return-value]
+copyreg.pickle(Op, lambda op: (_find, (op.key,)))
 
 
 def _find(key: str) -> Op:
     return registry[key]
 
 
-def op(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+@overload
+def op(function: Callable[..., Any]) -> Op: ...
+@overload
+def op(**options: Any) -> Callable[[Callable[..., Any]], Op]: ...
+def op(function: Callable[..., Any] | None = None, **options: Any) -> Op | Callable[[Callable[..., Any]], Op]:
     """Register a function written in other ops, or in NumPy, as an op. See the module's docstring.
 
     Usable bare (`@op`) or with options (`@op(constants=["index"], samples=...)`), which `Op` documents.
     """
     if function is None:
-        return lambda f: op(f, **options)
+        return lambda f: registry.add(Op(f, decomposition=f, **options))
     if not callable(function):
         raise TypeError(f"@op stands on a function; {function!r:.60} is none")
     return registry.add(Op(function, decomposition=function, **options))

@@ -343,7 +343,7 @@ def _through_decomposition(
             leaves[i] = type(node).leaf(leaves[i])
     floor = next_number()  # older: the leaves; younger: what the decomposition makes of them
     with recorded(True):
-        out = op.decomposition(*leaves, **node.params)  # type: ignore[misc]
+        out = op.decomposition(*leaves, **node.params)
     if np.shape(plain(out)) != np.shape(node.data):
         raise ValueError(
             f"the forward of {op.name} returns shape {np.shape(node.data)}, "

@@ -1,17 +1,14 @@
-"""Value: an array with a past. Operators, NumPy's protocols, and `backward`.
+"""Value: an array with a past, its operators, and `backward`.
 
-    a = Value(2.0)                  a leaf; Python numbers are exact Python floats inside
-    d = a * np.exp(a) + 1           operators and NumPy functions build the graph
-    d.backward(); a.grad            the reverse sweep, and what it leaves behind
-
-NumPy dispatches here through `__array_ufunc__` and `__array_function__`, and the registry says what to do. A
-function without a rule raises NotImplementedError: the graph is never lost in silence.
+a = Value(2.0)                  a leaf; Python numbers are exact Python floats inside
+d = a * np.exp(a) + 1           operators and NumPy functions build the graph
+d.backward(); a.grad            the reverse sweep, and what it leaves behind
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,13 +18,14 @@ from .choice import Request, choose
 from .identities import cast, cast_like
 from .node import Node, next_number, plain, recorded, recording
 from .op import Op
+from .operators import binary, comparison, unary
 from .ops.indexing import index
 from .ops.shaping import reshape as _reshape
-from .registry import registry
+from .protocols import ArrayProtocols
 from .sweep import reverse
 
 
-class Value(Node):
+class Value(ArrayProtocols):
     """A node of a computation graph: data, and how it came to be.
 
     Parameters
@@ -95,7 +93,13 @@ class Value(Node):
             out = op.evaluate(data, params)
         if not (requires and op.derivations and recording()):
             return cls.leaf(out, False)
-        return _node(out, op, inputs, params)
+        node: Value = _new(cls)
+        node.data = out
+        node.op = op
+        node.inputs = inputs
+        node.params = params
+        node.number = next_number()
+        return node
 
     @classmethod
     def leaf(cls, data: Any, requires_grad: bool = True) -> Value:
@@ -120,7 +124,7 @@ class Value(Node):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return () if type(self.data) is float else self.data.shape  # type: ignore[no-any-return]
+        return () if type(self.data) is float else self.data.shape
 
     @property
     def ndim(self) -> int:
@@ -137,13 +141,13 @@ class Value(Node):
     @property
     def T(self) -> Value:
         """The transpose: all axes reversed."""
-        return np.transpose(self)  # type: ignore[call-overload, no-any-return]
+        return ops.transpose(self)
 
     def item(self) -> float:
         """The one element, as a Python number."""
         if self.size != 1:
             raise ValueError(f"item() is for one element; this Value has shape {self.shape}")
-        return self.data if type(self.data) is float else self.data.item()  # type: ignore[no-any-return]
+        return self.data if type(self.data) is float else self.data.item()
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The data as an ndarray, without a copy where it is one."""
@@ -233,52 +237,21 @@ class Value(Node):
         """Forget the gradient."""
         self.grad = None
 
-    # -- NumPy's protocols -------------------------------------------------------------------------------------
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "__call__" and not kwargs and ufunc in registry.numpy:
-            return registry.numpy[ufunc](*inputs)
-        name = f"np.{ufunc.__name__}"
-        if method != "__call__":
-            hint = " (np.sum is np.add.reduce)" if (ufunc, method) == (np.add, "reduce") else ""
-            raise NotImplementedError(f"{name}.{method} has no rule on Values{hint}")
-        if kwargs.pop("out", None) is not None:
-            raise TypeError(
-                f"{name} into out= (or in place, x {_SYMBOLS.get(ufunc.__name__, '∘')}= value) cannot take a Value: "
-                f"it would overwrite an array and lose the graph; write x = x ∘ value instead"
-            )
-        handler = registry.numpy.get(ufunc)
-        if handler is None:
-            raise _no_rule(name)
-        return handler(*inputs, **kwargs)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        handler = registry.numpy.get(function)
-        if handler is None:
-            raise _no_rule(f"{function.__module__.replace('numpy', 'np')}.{function.__name__}")
-        if kwargs.get("out") is not None:
-            raise TypeError(f"np.{function.__name__} into out= would overwrite an array and lose the graph")
-        kwargs.pop("out", None)
-        return handler(*args, **kwargs)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        if self.requires_grad:
-            raise TypeError(
-                "a Value that requires a gradient does not become an array in silence: join Values with "
-                "np.stack([...]), or take the plain data with .numpy()"
-            )
-        return np.array(self.data, dtype=dtype, copy=copy)
-
     # -- operators ---------------------------------------------------------------------------------------------
 
-    def __neg__(self) -> Value:
-        return ops.negative(self)  # type: ignore[no-any-return]
-
-    def __pos__(self) -> Value:
-        return ops.positive(self)  # type: ignore[no-any-return]
-
-    def __abs__(self) -> Value:
-        return ops.abs(self)  # type: ignore[no-any-return]
+    __add__, __radd__ = binary(ops.add)
+    __sub__, __rsub__ = binary(ops.subtract)
+    __mul__, __rmul__ = binary(ops.multiply)
+    __truediv__, __rtruediv__ = binary(ops.divide)
+    __floordiv__, __rfloordiv__ = binary(ops.floor_divide)
+    __mod__, __rmod__ = binary(ops.remainder)
+    __pow__, __rpow__ = binary(ops.power)
+    __matmul__, __rmatmul__ = binary(ops.matmul)
+    __neg__, __pos__, __abs__ = unary(ops.negative), unary(ops.positive), unary(ops.abs)
+    __lt__, __le__ = comparison(operator.lt), comparison(operator.le)
+    __gt__, __ge__ = comparison(operator.gt), comparison(operator.ge)
+    __eq__, __ne__ = comparison(operator.eq), comparison(operator.ne)
+    __hash__ = object.__hash__  # by identity, though == is elementwise
 
     def __divmod__(self, other: Any) -> tuple[Value, Value]:
         return self // other, self % other
@@ -287,7 +260,7 @@ class Value(Node):
         return other // self, other % self
 
     def __getitem__(self, key: Any) -> Value:
-        return index(self, key)  # type: ignore[no-any-return]
+        return index(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise TypeError(
@@ -319,14 +292,12 @@ class Value(Node):
             raise ValueError(f"{what}() of a Value of shape {self.shape}: only one element has one; use .data")
         return self.item()
 
-    __hash__ = object.__hash__
-
     # -- array methods -----------------------------------------------------------------------------------------
 
     def reshape(self, *shape: Any, order: str = "C") -> Value:
         """The same elements in another shape: `v.reshape(2, 3)` or `v.reshape((2, 3))`."""
         only = shape[0] if len(shape) == 1 else shape
-        return _reshape(self, shape=only, order=order)  # type: ignore[no-any-return]
+        return _reshape(self, shape=only, order=order)
 
     def flatten(self) -> Value:
         """The elements in one axis."""
@@ -335,25 +306,14 @@ class Value(Node):
     def transpose(self, *axes: Any) -> Value:
         """Axes permuted: `v.transpose()`, `v.transpose(1, 0)` or `v.transpose((1, 0))`."""
         only = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return np.transpose(self, only)  # type: ignore[call-overload, no-any-return]
+        return ops.transpose(self, axes=only)
 
     def astype(self, dtype: Any) -> Value:
         """The data in another floating dtype; the gradient comes back in this one's."""
         kind = np.dtype(dtype)
         if kind.kind != "f":
             raise TypeError(f"astype({kind}) has no gradient; take .data.astype instead")
-        return cast(self, dtype=kind)  # type: ignore[no-any-return]
-
-    def __getattr__(self, name: str) -> Any:
-        # ndarray's methods, and the elementwise ops as methods (v.exp(), v.relu()), follow from the registry.
-        if not name.startswith("_"):
-            method = _method(name)
-            if method is not None:
-                return lambda *args, **kwargs: method(self, *args, **kwargs)
-        return super().__getattr__(name)  # a slot that was never set reads as its default
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(n for n in registry if _method(n) is not None)})
+        return cast(self, dtype=kind)
 
     # -- copies and text ---------------------------------------------------------------------------------------
 
@@ -378,123 +338,13 @@ class Value(Node):
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
 
-    # Set below, by the loop that makes them; declared here for type checkers and readers.
-    __add__: Callable[[Value, Any], Value]
-    __radd__: Callable[[Value, Any], Value]
-    __sub__: Callable[[Value, Any], Value]
-    __rsub__: Callable[[Value, Any], Value]
-    __mul__: Callable[[Value, Any], Value]
-    __rmul__: Callable[[Value, Any], Value]
-    __truediv__: Callable[[Value, Any], Value]
-    __rtruediv__: Callable[[Value, Any], Value]
-    __floordiv__: Callable[[Value, Any], Value]
-    __rfloordiv__: Callable[[Value, Any], Value]
-    __mod__: Callable[[Value, Any], Value]
-    __rmod__: Callable[[Value, Any], Value]
-    __pow__: Callable[[Value, Any], Value]
-    __rpow__: Callable[[Value, Any], Value]
-    __matmul__: Callable[[Value, Any], Value]
-    __rmatmul__: Callable[[Value, Any], Value]
-    __lt__: Callable[[Value, Any], Any]
-    __le__: Callable[[Value, Any], Any]
-    __gt__: Callable[[Value, Any], Any]
-    __ge__: Callable[[Value, Any], Any]
-    __eq__: Callable[[Value, object], Any]  # type: ignore[assignment]
-    __ne__: Callable[[Value, object], Any]  # type: ignore[assignment]
-
-
-# -- how nodes are made ----------------------------------------------------------------------------------------
 
 _new = object.__new__
 _NO_PARAMS: dict[str, Any] = {}
 _FLOAT64 = np.dtype(np.float64)
 
 
-def _node(data: Any, op: Op, inputs: tuple[Any, ...], params: dict[str, Any]) -> Value:
-    self: Value = _new(Value)
-    self.data = data
-    self.op = op
-    self.inputs = inputs
-    self.params = params
-    self.number = next_number()
-    return self
-
-
-def _operators(op: Op) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
-    """An operator and its reflection, with a short way for floats and arrays; on floats it touches no array."""
-    scalar, kernel = op.scalar, op.kernel
-
-    def operate(self: Value, other: Any) -> Any:
-        a = self.data
-        kind = type(other)
-        if kind is Value:
-            b = other.data
-            requires = self.op is not None or other.op is not None or self.requires_grad or other.requires_grad
-        elif kind is float or kind is np.ndarray:
-            b = other
-            requires = self.op is not None or self.requires_grad
-        elif kind is int:
-            b = other = float(other)
-            requires = self.op is not None or self.requires_grad
-        else:
-            return op(self, other) if _operand(other) else NotImplemented
-        if type(a) is float and type(b) is float and scalar is not None:
-            data = scalar(a, b)
-        else:
-            try:
-                data = kernel(a, b)
-            except (ValueError, TypeError):
-                return op(self, other)  # which says what is wrong
-        if not (requires and recording()):
-            return Value.leaf(data, False)
-        node = _new(Value)
-        node.data = data
-        node.op = op
-        node.inputs = (self, other)
-        node.number = next_number()
-        return node
-
-    def reflected(self: Value, other: Any) -> Any:
-        return op(other, self) if _operand(other) else NotImplemented
-
-    return operate, reflected
-
-
-def _operand(x: Any) -> bool:
-    kind = type(x)
-    if kind is Value or kind is float or kind is int or kind is np.ndarray:
-        return True
-    return not isinstance(x, (str, bytes, complex, dict, set, type(None)))
-
-
-def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Value, Any], Any]:
-    def operate(self: Value, other: Any) -> Any:
-        return compare(self.data, plain(other))
-
-    return operate
-
-
-for _name, _op in {
-    "add": ops.add,
-    "sub": ops.subtract,
-    "mul": ops.multiply,
-    "truediv": ops.divide,
-    "floordiv": ops.floor_divide,
-    "mod": ops.remainder,
-    "pow": ops.power,
-    "matmul": ops.matmul,
-}.items():
-    _forward, _backward = _operators(_op)
-    setattr(Value, f"__{_name}__", _forward)
-    setattr(Value, f"__r{_name}__", _backward)
-
-for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-    setattr(Value, f"__{_name}__", _comparison(getattr(operator, _name)))
-
-
 # -- small print -----------------------------------------------------------------------------------------------
-
-_SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**"}
 
 
 def _as_data(data: Any, requires_grad: bool) -> Any:
@@ -522,22 +372,6 @@ def _as_data(data: Any, requires_grad: bool) -> Any:
 
 def _holds_values(items: Any) -> bool:
     return any(isinstance(x, Node) or (isinstance(x, (list, tuple)) and _holds_values(x)) for x in items)
-
-
-def _no_rule(name: str) -> NotImplementedError:
-    return NotImplementedError(
-        f"{name} has no rule on Values, so its gradient would be lost; write it in functions that have one "
-        f"(tg.registry() lists them), define it with @tg.op, or apply it to .data where no gradient is needed"
-    )
-
-
-def _method(name: str) -> Callable[..., Any] | None:
-    """What `v.name(...)` calls: NumPy's function of that name where ndarray has the method, else a unary op."""
-    if hasattr(np.ndarray, name):
-        function = getattr(np, name, None)
-        return function if function in registry.numpy else None
-    op = registry.get(name)
-    return op if op is not None and len(op.input_names) == 1 and not op.option_names else None
 
 
 def _rebuild(data: Any, requires_grad: bool, label: str) -> Value:

@@ -99,7 +99,7 @@ def compare_derivations(
 def _call(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
     """The op on leaves named after its arguments, beneath its validation."""
     params.pop("validate", None)
-    bound, options = op.bind(inputs, params)
+    bound, options = op.bind(tuple(inputs), params)
     leaves = []
     for i, x in enumerate(bound):
         data = plain(x)

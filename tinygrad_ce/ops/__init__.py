@@ -24,6 +24,7 @@ from .elementwise import (
     tanh,
 )
 from .linalg import matmul
+from .shaping import transpose
 from .softmax import log_softmax, logsumexp, softmax
 from .softmax_cross_entropy import softmax_cross_entropy
 
@@ -50,4 +51,5 @@ __all__ = [
     "stop_gradient",
     "subtract",
     "tanh",
+    "transpose",
 ]

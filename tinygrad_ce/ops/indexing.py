@@ -85,7 +85,7 @@ def _scatter_samples(rng: np.random.Generator) -> Iterable[Any]:
 
 
 @linear(
-    transpose=lambda g, x, *indices, key: scatter_add(g, *indices, key=key, shape=np.shape(x)),
+    transpose=lambda g, x, *indices, key: _scattered(g, x, *indices, key=key),
     samples=_samples,
     formula="g, added up at the indices",
 )
@@ -133,7 +133,7 @@ def _scatter_along_samples(rng: np.random.Generator) -> Iterable[Any]:
 
 
 @linear(
-    transpose=lambda g, x, indices, *, axis: scatter_along_axis(g, indices, axis=axis, shape=np.shape(x)),
+    transpose=lambda g, x, indices, *, axis: _scattered_along(g, x, indices, axis=axis),
     constants=("indices",),
     samples=_along_samples,
     formula="g, added up at the indices",
@@ -164,3 +164,11 @@ def scatter_along_axis(x: Any, indices: Any, *, axis: int | None, shape: tuple[i
     grid[axis] = indices
     np.add.at(out, tuple(grid), x)
     return out
+
+
+def _scattered(g: Any, x: Any, *indices: Any, key: Key) -> Any:
+    return scatter_add(g, *indices, key=key, shape=np.shape(x))
+
+
+def _scattered_along(g: Any, x: Any, indices: Any, *, axis: int | None) -> Any:
+    return scatter_along_axis(g, indices, axis=axis, shape=np.shape(x))

@@ -206,8 +206,8 @@ def _validate_dense(op: str, targets: Any, axis: int, k: int) -> None:
         row = np.moveaxis(targets, axis, -1)[at]
         if np.count_nonzero(row == 1) > 1 and np.all((row == 0) | (row == 1)):
             raise ValueError(
-                f"{op}: target row{where(at)} has {np.count_nonzero(row == 1)} ones; softmax is for exactly one true class. "
-                f"For several labels at once use tg.sigmoid_binary_cross_entropy"
+                f"{op}: target row{where(at)} has {np.count_nonzero(row == 1)} ones; softmax is for exactly one "
+                f"true class. For several labels at once use tg.sigmoid_binary_cross_entropy"
             )
         raise ValueError(f"{op}: target row{where(at)} sums to {sums[at]!s}, not 1; validate=False allows it")
 
