@@ -84,6 +84,7 @@ class Op:
         self.partials: tuple[Any, ...] | None = None
         self.pushforward: Callable[..., Any] | None = None
         self._guard: Callable[..., None] | None = None
+        self._unary = len(self.input_names) == 1 and not self.option_names and self.variadic is None
         signature = Signature(self.name, function, constants, indices)
         self.signature = signature
         self.bind, self.input_name, self.describe = signature.bind, signature.input_name, signature.describe
@@ -100,6 +101,8 @@ class Op:
     # -- calling ---------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._unary and len(args) == 1 and not kwargs and isinstance(args[0], Node):
+            return type(args[0]).record(self, args, self.defaults)  # the commonest call, the short way
         guard = self._guard
         if guard is not None:
             validate = kwargs.pop("validate", True)

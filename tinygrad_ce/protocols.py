@@ -15,14 +15,17 @@ from .node import Node
 from .registry import registry
 
 
+rules = registry.numpy
+
+
 class ArrayProtocols(Node):
     """A Node on which NumPy functions work, and ndarray's methods with them."""
 
     __slots__ = ()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "__call__" and not kwargs and ufunc in registry.numpy:
-            return registry.numpy[ufunc](*inputs)
+        if method == "__call__" and not kwargs and ufunc in rules:
+            return rules[ufunc](*inputs)
         name = f"np.{ufunc.__name__}"
         if method != "__call__":
             hint = " (np.sum is np.add.reduce)" if (ufunc, method) == (np.add, "reduce") else ""

@@ -73,7 +73,7 @@ def reverse(
 
     while pending:
         if quick:
-            _scalars(pending, found, adjoints)
+            _elementwise(pending, found, adjoints, owned)
             if not pending:
                 break
         number = -heappop(pending)
@@ -88,26 +88,29 @@ def reverse(
             continue
         if again and op is spent:
             limit = min(_less_one(node), limit or node.number)
-        sent = _quick(node, op.partials, g) if quick and op.partials is not None else None
-        if sent is None:
-            sent = _sent(node, op, g, choice, create_graph, again, useful, held)
-        for x, gx in sent:
+        for x, gx in _sent(node, op, g, choice, create_graph, again, useful, held):
             k = x.number
             if limit is not None:
                 limits[k] = min(limit, limits.get(k, limit))
-            total = adjoints.get(k)
-            if total is None:
+            if k in adjoints:
+                _accumulate(adjoints, owned, k, gx)
+            else:
                 adjoints[k] = gx
                 found[k] = x
                 heappush(pending, -k)
-            elif type(total) is not np.ndarray:
-                adjoints[k] = total + gx
-            elif k in owned:
-                total += gx
-            else:
-                adjoints[k] = total + gx
-                owned.add(k)
     return results
+
+
+def _accumulate(adjoints: dict[int, Any], owned: set[int], k: int, gx: Any) -> None:
+    """Add a contribution; in place where the sum so far is an array of the sweep's own."""
+    total = adjoints[k]
+    if type(total) is not np.ndarray:
+        adjoints[k] = total + gx
+    elif k in owned:
+        total += gx
+    else:
+        adjoints[k] = total + gx
+        owned.add(k)
 
 
 def _own(g: Any) -> Any:
@@ -123,47 +126,49 @@ def _leading_to(nodes: Mapping[int, Node], wanted: Mapping[int, Node]) -> set[in
     return useful
 
 
-def _scalars(pending: list[int], found: dict[int, Any], adjoints: dict[int, Any]) -> None:
-    """Sweep on while nodes are elementwise on Python floats: the same steps without detours.
+def _elementwise(pending: list[int], found: dict[int, Any], adjoints: dict[int, Any], owned: set[int]) -> None:
+    """Sweep on while nodes are elementwise, on floats or on arrays of one shape and dtype: no detours.
 
-    Stops before the first node that is anything else, or at which Python refuses what NumPy answers (1/0).
+    The same steps as the loop in `reverse`, unrolled, for graphs with very many small nodes. Stops before the
+    first node that is anything else, or at which Python's floats refuse what NumPy's answer (1/0).
     """
     while pending:
         number = -pending[0]
         node = found[number]
         op, g = node.op, adjoints[number]
-        if op is None or op.partials is None or type(g) is not float or number in retained:
+        if op is None or op.partials is None or number in retained:
             return
         inputs, partials = node.inputs, op.partials
         tx = ty = None
         try:
             if len(inputs) == 2:
                 x, y = inputs
-                a = x if type(x) is float else x.data
-                b = y if type(y) is float else y.data
+                a = x.data if isinstance(x, Node) else x
+                b = y.data if isinstance(y, Node) else y
                 if x is not a and (x.op is not None or x.requires_grad):
                     p = partials[0]
-                    tx = g * p if type(p) is float else g * p(node.data, a, b)
+                    tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a, b)
                 if y is not b and (y.op is not None or y.requires_grad):
                     p = partials[1]
-                    ty = g * p if type(p) is float else g * p(node.data, a, b)
-                    if type(ty) is not float:
+                    ty = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a, b)
+                    if type(ty) is not float and not _fits(ty, b):
                         return
             elif len(inputs) == 1:
                 x, p = inputs[0], partials[0]
-                tx = g * p if type(p) is float else g * p(node.data, x.data)
+                a = x.data
+                tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a)
             else:
                 return
         except (ArithmeticError, TypeError):
             return
-        if tx is not None and type(tx) is not float:
+        if tx is not None and (type(tx) is not float or type(a) is not float) and not _fits(tx, a):
             return
         heappop(pending)
         del found[number], adjoints[number]
         if tx is not None:
             k = x.number
             if k in adjoints:
-                adjoints[k] += tx
+                _accumulate(adjoints, owned, k, tx)
             else:
                 adjoints[k] = tx
                 found[k] = x
@@ -171,29 +176,16 @@ def _scalars(pending: list[int], found: dict[int, Any], adjoints: dict[int, Any]
         if ty is not None:
             k = y.number
             if k in adjoints:
-                adjoints[k] += ty
+                _accumulate(adjoints, owned, k, ty)
             else:
                 adjoints[k] = ty
                 found[k] = y
                 heappush(pending, -k)
 
 
-def _quick(node: Node, partials: Sequence[Any], g: Any) -> list[tuple[Node, Any]] | None:
-    """What an elementwise node sends on plain arrays, the short way; None where the long one is wanted."""
-    inputs = node.inputs
-    if type(g) is not np.ndarray or len(inputs) > 2:
-        return None
-    data = [x.data if isinstance(x, Node) else x for x in inputs]
-    shape, dtype = g.shape, g.dtype
-    sent = []
-    for x, a, p in zip(inputs, data, partials, strict=True):
-        if x is a or p is None or (x.op is None and not x.requires_grad):
-            continue  # a constant
-        t = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, *data)
-        if type(a) is not np.ndarray or a.shape != shape or t.dtype is not a.dtype or a.dtype is not dtype:
-            return None  # broadcast, or of mixed dtypes
-        sent.append((x, t))
-    return sent
+def _fits(t: Any, data: Any) -> bool:
+    """Whether a gradient is an array of the shape and dtype of what it is a gradient of."""
+    return type(t) is np.ndarray is type(data) and t.shape == data.shape and t.dtype is data.dtype
 
 
 def _sent(

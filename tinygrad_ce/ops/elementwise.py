@@ -152,7 +152,7 @@ sigmoid_density = elementwise(
     formula="−g σ′(x) tanh(x/2)",
     doc="""The derivative of the logistic function, σ′(x) = e / (1 + e)², e = exp(−|x|).
 
-    σ (1 − σ) loses every digit where σ rounds to 1; this keeps them. tanh′(x) = 4 σ′(2x).""",
+    σ (1 − σ) loses every digit where σ rounds to 1; this keeps them.""",
 )
 sigmoid = elementwise(
     lambda x: None,
@@ -170,12 +170,19 @@ sigmoid = elementwise(
     0.5
     """,
 )
-tanh = elementwise(
-    np.tanh,
-    lambda out, x: 4.0 * sigmoid_density(x + x),
-    scalar=ieee(math.tanh, np.tanh),
-    formula="g / cosh² x",
-)
+cosh = elementwise(np.cosh, lambda out, x: np.sinh(x), scalar=ieee(math.cosh, np.cosh), formula="g sinh x")
+sinh = elementwise(np.sinh, lambda out, x: np.cosh(x), scalar=ieee(math.sinh, np.sinh), formula="g cosh x")
+
+
+def _tanh_slope(out: Any, x: Any) -> Any:
+    # Not 1 − out²: that cancels where tanh saturates. An overflowing cosh is a slope of 0.
+    if type(x) is float:
+        return (1.0 / math.cosh(x)) ** 2
+    with np.errstate(over="ignore"):
+        return np.square(1.0 / np.cosh(x))
+
+
+tanh = elementwise(np.tanh, _tanh_slope, scalar=math.tanh, formula="g / cosh² x")
 
 # -- kinks -----------------------------------------------------------------------------------------------------
 
