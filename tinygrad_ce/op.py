@@ -84,7 +84,6 @@ class Op:
         self.partials: tuple[Any, ...] | None = None
         self.pushforward: Callable[..., Any] | None = None
         self._guard: Callable[..., None] | None = None
-        self._unary = len(self.input_names) == 1 and not self.option_names and self.variadic is None
         signature = Signature(self.name, function, constants, indices)
         self.signature = signature
         self.bind, self.input_name, self.describe = signature.bind, signature.input_name, signature.describe
@@ -94,6 +93,7 @@ class Op:
             signature.constants,
             signature.variadic,
         )
+        self._unary = len(self.input_names) == 1 and not self.option_names and self.variadic is None
         if decomposition is not None:
             formula = "the sweep through the decomposition"
             self.derivations[AUTODIFF] = Derivation(AUTODIFF, _no_rule, formula=formula, accurate=accurate)
