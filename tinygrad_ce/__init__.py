@@ -11,9 +11,13 @@
 Importing it imports NumPy and nothing heavier: what draws, plots or shows progress is imported where it is used.
 """
 
+from importlib import import_module
+from types import ModuleType
+
 from .check import compare_derivations
 from .choice import use_derivation
 from .derivation import Assumption, AssumptionError
+from .draw import draw
 from .op import shortcut
 from .ops import (
     cross_entropy,
@@ -35,6 +39,15 @@ from .value import Value
 
 __version__ = "0.1.0"
 
+_PARTS = ("data", "nn", "optim", "train")
+
+
+def __getattr__(name: str) -> ModuleType:
+    # tg.nn and the like are imported when first asked for.
+    if name in _PARTS:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"tinygrad_ce has no attribute '{name}'")
+
 
 def registry() -> Registry:
     """Every op by name: its derivations, their orders, assumptions and formulas.
@@ -51,6 +64,7 @@ __all__ = [
     "Value",
     "compare_derivations",
     "cross_entropy",
+    "draw",
     "grad",
     "hvp",
     "jvp",

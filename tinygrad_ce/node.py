@@ -13,11 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import finalize
-
-if TYPE_CHECKING:
-    from .op import Op
 
 # A context variable, so that threads (and async tasks) each have their own answer.
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
@@ -73,7 +70,7 @@ class Node:
     )
 
     data: Any
-    op: Op | None
+    op: Any  # an Op, which this file has no need to know, or None
     inputs: tuple[Any, ...]
     params: dict[str, Any]
     number: int
@@ -100,7 +97,7 @@ class Node:
             finalize(self, retained.discard, self.number)
 
     @classmethod
-    def record(cls, op: Op, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def record(cls, op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The node that `op` makes of `inputs`."""
         raise NotImplementedError
 

@@ -14,7 +14,6 @@ import numpy as np
 from .node import Node
 from .registry import registry
 
-
 rules = registry.numpy
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from .choice import Choice, reachable
+from .conform import conform, fits, on_plain
 from .derivation import AUTODIFF, Derivation
 from .identities import cast_like, spent
 from .node import Node, next_number, plain, recorded, retained
@@ -151,7 +152,7 @@ def _elementwise(pending: list[int], found: dict[int, Any], adjoints: dict[int, 
                 if y is not b and (y.op is not None or y.requires_grad):
                     p = partials[1]
                     ty = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a, b)
-                    if type(ty) is not float and not _fits(ty, b):
+                    if type(ty) is not float and not fits(ty, b):
                         return
             elif len(inputs) == 1:
                 x, p = inputs[0], partials[0]
@@ -161,7 +162,7 @@ def _elementwise(pending: list[int], found: dict[int, Any], adjoints: dict[int, 
                 return
         except (ArithmeticError, TypeError):
             return
-        if tx is not None and (type(tx) is not float or type(a) is not float) and not _fits(tx, a):
+        if tx is not None and (type(tx) is not float or type(a) is not float) and not fits(tx, a):
             return
         heappop(pending)
         del found[number], adjoints[number]
@@ -181,11 +182,6 @@ def _elementwise(pending: list[int], found: dict[int, Any], adjoints: dict[int, 
                 adjoints[k] = ty
                 found[k] = y
                 heappush(pending, -k)
-
-
-def _fits(t: Any, data: Any) -> bool:
-    """Whether a gradient is an array of the shape and dtype of what it is a gradient of."""
-    return type(t) is np.ndarray is type(data) and t.shape == data.shape and t.dtype is data.dtype
 
 
 def _sent(
@@ -248,69 +244,13 @@ def pull(
         raw = derivation.rule(g, node, inputs, node.params, needed)
     else:
         data = tuple([x.data if isinstance(x, Node) else x for x in inputs])
-        raw = _on_plain(derivation, g, node.data, data, node.params, needed)
+        raw = on_plain(derivation, g, node.data, data, node.params, needed)
     gradients: list[Any] = [None] * len(inputs)
     for i in needed:
         if raw[i] is not None:
-            gx = _conform(raw[i], inputs[i], op, derivation, i, create_graph)
+            gx = conform(raw[i], inputs[i], op, derivation, i, create_graph)
             gradients[i] = spent(gx, left=derivation.order - 1) if again and derivation.order is not None else gx
     return gradients
-
-
-def _on_plain(derivation: Derivation, g: Any, out: Any, data: Any, params: dict[str, Any], needed: Any) -> Any:
-    if type(g) is not float:
-        return derivation.rule(g, out, data, params, needed)
-    try:
-        gradients = derivation.rule(g, out, data, params, needed)
-        if not any(type(gx) is complex for gx in gradients):
-            return gradients
-    except (ZeroDivisionError, OverflowError):
-        pass
-    # Python's floats refuse 1/0 and turn complex at (-8) ** (1/3); NumPy's follow IEEE.
-    wide = tuple([np.float64(x) if type(x) is float else x for x in data])
-    return derivation.rule(np.float64(g), np.float64(out), wide, params, needed)
-
-
-def _conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, create_graph: bool) -> Any:
-    """A gradient in the shape and dtype of what it is a gradient of, or an error that says what is wrong."""
-    data = x.data
-    if type(data) is float:
-        if type(gx) is float and not create_graph:
-            return gx
-        shape, dtype = (), float
-    else:
-        shape, dtype = data.shape, data.dtype
-        if type(gx) is np.ndarray and gx.shape == shape and gx.dtype is dtype and not create_graph:
-            return gx
-    found = np.shape(gx) if isinstance(gx, (list, tuple)) else getattr(gx, "shape", ())
-    if found != shape:
-        where = f"derivation '{derivation.name}' of {op.name}"
-        raise ValueError(
-            f"{where} returned a gradient of shape {found} for input '{op.input_name(position)}' "
-            f"of shape {shape}; {_hint(found, shape)}"
-        )
-    if isinstance(gx, Node):
-        return cast_like(gx, x)
-    if create_graph:
-        # The cotangent is a Node, and a vjp is linear in it: a plain result has lost its past.
-        raise ValueError(
-            f"derivation '{derivation.name}' of {op.name} returned a plain {type(gx).__name__} where its gradient is "
-            f"to be differentiated; write the rule in ops or NumPy functions throughout, or declare order=1"
-        )
-    if dtype is float:
-        return float(gx)
-    if getattr(gx, "dtype", None) == dtype:
-        return gx
-    return gx.astype(dtype) if hasattr(gx, "astype") else np.asarray(gx, dtype=dtype)[()]
-
-
-def _hint(found: tuple[int, ...], shape: tuple[int, ...]) -> str:
-    try:
-        if np.broadcast_shapes(found, shape) == found:
-            return "sum it over the axes along which the input was broadcast"
-    except ValueError:
-        pass
-    return "it must have the input's shape" + (" (is it transposed?)" if found == shape[::-1] else "")
 
 
 def _of_higher_order(op: Op, derivation: Derivation) -> Derivation:

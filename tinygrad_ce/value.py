@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .arrays import as_data
 from .choice import Request, choose
 from .identities import cast, cast_like
 from .node import Node, next_number, plain, recorded, recording
@@ -59,7 +60,7 @@ class Value(ArrayProtocols):
     __slots__ = ()
 
     def __init__(self, data: Any, *, requires_grad: bool = True, label: str = "") -> None:
-        self.data = _as_data(data, requires_grad)
+        self.data = as_data(data, requires_grad)
         self.op = None
         self.inputs = ()
         self.params = _NO_PARAMS
@@ -345,33 +346,6 @@ _FLOAT64 = np.dtype(np.float64)
 
 
 # -- small print -----------------------------------------------------------------------------------------------
-
-
-def _as_data(data: Any, requires_grad: bool) -> Any:
-    """Data as the engine keeps it: a Python float, or an array of real numbers."""
-    kind = type(data)
-    if kind is float:
-        return data
-    if kind is int or kind is bool:
-        return float(data)
-    if isinstance(data, Node):
-        return data.data
-    if not hasattr(data, "dtype") or not hasattr(data, "shape"):
-        if isinstance(data, (list, tuple)) and _holds_values(data):
-            raise TypeError("a sequence of Values becomes one with np.stack([...]), not with Value([...])")
-        try:
-            data = np.asarray(data)
-        except ValueError as error:
-            raise ValueError(f"Value(): ragged data make no array ({error})") from None
-    if data.dtype.kind not in "fiub":
-        raise TypeError(f"Value() takes real numbers, not {data.dtype} ({data!r:.60})")
-    if requires_grad and data.dtype.kind != "f":
-        data = data.astype(np.float64)
-    return data
-
-
-def _holds_values(items: Any) -> bool:
-    return any(isinstance(x, Node) or (isinstance(x, (list, tuple)) and _holds_values(x)) for x in items)
 
 
 def _rebuild(data: Any, requires_grad: bool, label: str) -> Value:

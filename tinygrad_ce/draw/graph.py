@@ -52,7 +52,14 @@ class ValueNode:
         """The same as a dictionary, for JSON."""
         grad = None if self.grad is None else self.grad.to_dict()
         flags = {"grad": grad, "awaits": self.awaits, "result": self.result}
-        return {"id": self.id, "kind": "value", "role": self.role, "label": self.label, "data": self.data.to_dict(), **flags}
+        return {
+            "id": self.id,
+            "kind": "value",
+            "role": self.role,
+            "label": self.label,
+            "data": self.data.to_dict(),
+            **flags,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,42 @@ from __future__ import annotations
 
 FONT = "Helvetica,Arial,sans-serif"
 
-GRAPH = {"bgcolor": "white", "pad": "0.15", "nodesep": "0.18", "ranksep": "0.28", "fontname": FONT, "fontsize": "10"}
-NODE = {"fontname": FONT, "fontsize": "11", "shape": "box", "style": "rounded,filled", "margin": "0.06,0.03", "height": "0.3"}
+GRAPH = {
+    "bgcolor": "white",
+    "pad": "0.15",
+    "nodesep": "0.18",
+    "ranksep": "0.28",
+    "fontname": FONT,
+    "fontsize": "10",
+}
+NODE = {
+    "fontname": FONT,
+    "fontsize": "11",
+    "shape": "box",
+    "style": "rounded,filled",
+    "margin": "0.06,0.03",
+    "width": "0.5",
+    "height": "0.3",
+}
 EDGE = {"color": "#555555", "arrowsize": "0.6", "fontname": FONT, "fontsize": "9", "fontcolor": "#555555"}
 
 LEAF = {"color": "#0072B2", "fillcolor": "#DCEBF7"}
 INNER = {"color": "#555555", "fillcolor": "white"}
-CONSTANT = {"color": "#8A8A8A", "fillcolor": "#F7F7F7", "style": "rounded,filled,dashed", "fontcolor": "#555555"}
+CONSTANT = {
+    "color": "#8A8A8A",
+    "fillcolor": "#F7F7F7",
+    "style": "rounded,filled,dashed",
+    "fontcolor": "#555555",
+}
 RESULT = {"penwidth": "2.5"}
-OP = {"shape": "ellipse", "style": "filled", "color": "#B36B00", "fillcolor": "#FFE9C4", "margin": "0.02,0.01"}
+OP = {
+    "shape": "ellipse",
+    "style": "filled",
+    "color": "#B36B00",
+    "fillcolor": "#FFE9C4",
+    "margin": "0.02,0.01",
+}
+SPINE = {"weight": "4"}  # from inner node to inner node the picture runs straight
 QUIET_EDGE = {"style": "dashed", "color": "#8A8A8A"}
 
 QUIET = "#555555"  # shapes, options, the legend

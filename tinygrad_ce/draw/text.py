@@ -39,8 +39,15 @@ def table(s: Summary) -> Table:
             return [["empty"]]
         width = s.shape[-1] if len(s.shape) > 1 else len(cells) if len(cells) < 5 else 3
         return [cells[i : i + width] for i in range(0, len(cells), width)]
-    rows = [[name, number(x)] for name, x in (("min", s.low), ("mean", s.mean), ("max", s.high)) if x is not None]
-    return rows + [[name, str(n)] for name, n in (("nan", s.nans), ("inf", s.infs)) if n]
+    lost = [(name, n) for name, n in (("nan", s.nans), ("inf", s.infs)) if n]
+    if s.low is None or s.mean is None or s.high is None:
+        return [[", ".join(f"{n} {name}" for name, n in lost) or "…"]]
+    if s.low == s.high and not lost:
+        return [[f"all {number(s.low)}"]]
+    # The mean of integers is left out: they are places and classes.
+    middle = [] if "int" in s.dtype else [["mean", number(s.mean)]]
+    spread = [["min", number(s.low)], *middle, ["max", number(s.high)]]
+    return spread + [[name, str(n)] for name, n in lost]
 
 
 def shape(s: Summary) -> str:

@@ -48,9 +48,7 @@ class Module:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; a subclass defines it."""
-        raise NotImplementedError(
-            f"{type(self).__name__} defines no forward(self, ...), so it cannot be called"
-        )
+        raise NotImplementedError(f"{type(self).__name__} defines no forward(self, ...), so it cannot be called")
 
     # -- parameters -----------------------------------------------------------------------------------------
 
@@ -67,9 +65,7 @@ class Module:
         names = set()
         for name, value in _leaves(self, set()):
             if name in names:
-                raise ValueError(
-                    f"two parameters of {type(self).__name__} are named '{name}': rename one's key"
-                )
+                raise ValueError(f"two parameters of {type(self).__name__} are named '{name}': rename one's key")
             names.add(name)
             # A layer called on its own has said "weight"; the network that holds it knows the whole name.
             if not value.label or name.endswith(f".{value.label}"):

@@ -1,0 +1,36 @@
+"""What a Value may hold: a Python float, or an array of real numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .node import Node
+
+
+def as_data(data: Any, requires_grad: bool) -> Any:
+    """Data as the engine keeps it: a Python float, or an array of real numbers."""
+    kind = type(data)
+    if kind is float:
+        return data
+    if kind is int or kind is bool:
+        return float(data)
+    if isinstance(data, Node):
+        return data.data
+    if not hasattr(data, "dtype") or not hasattr(data, "shape"):
+        if isinstance(data, (list, tuple)) and _holds_values(data):
+            raise TypeError("a sequence of Values becomes one with np.stack([...]), not with Value([...])")
+        try:
+            data = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"Value(): ragged data make no array ({error})") from None
+    if data.dtype.kind not in "fiub":
+        raise TypeError(f"Value() takes real numbers, not {data.dtype} ({data!r:.60})")
+    if requires_grad and data.dtype.kind != "f":
+        data = data.astype(np.float64)
+    return data
+
+
+def _holds_values(items: Any) -> bool:
+    return any(isinstance(x, Node) or (isinstance(x, (list, tuple)) and _holds_values(x)) for x in items)
