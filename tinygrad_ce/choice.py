@@ -26,7 +26,7 @@ def reachable(root: Node, floor: int = 0) -> dict[int, Node]:
     stack = [root] if root.number > floor else []
     while stack:
         for x in stack.pop().inputs:
-            if isinstance(x, Node) and x.number not in nodes and (x.op is not None or x.requires_grad):
+            if isinstance(x, Node) and x.number not in nodes and x.requires_grad:
                 nodes[x.number] = x
                 if x.number > floor:
                     stack.append(x)

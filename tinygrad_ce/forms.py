@@ -31,7 +31,9 @@ Sampler = Callable[[np.random.Generator], Iterable[Any]]
 def unbroadcast(g: Any, x: Any) -> Any:
     """`g` summed over the axes that broadcasting added to, or stretched in, `x`."""
     shape = getattr(x, "shape", ())
-    return g if getattr(g, "shape", ()) == shape else sum_to_shape(g, shape=shape)
+    if getattr(g, "shape", ()) == shape:
+        return g
+    return _summed(g, shape) if type(g) is np.ndarray else sum_to_shape(g, shape=shape)
 
 
 # -- elementwise -----------------------------------------------------------------------------------------------
@@ -209,10 +211,16 @@ def _shapes(rng: np.random.Generator) -> Iterable[Any]:
 @linear(transpose=lambda g, x, *, shape: np.broadcast_to(g, np.shape(x)), samples=_shapes, formula="broadcast g")
 def sum_to_shape(x: Any, *, shape: tuple[int, ...]) -> Any:
     """`x` summed to `shape`, from which NumPy would broadcast to x's: the transpose of `broadcast_to`."""
-    extra = np.ndim(x) - len(shape)
-    stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 and np.shape(x)[i + extra] != 1)
-    total = np.sum(x, axis=(*range(extra), *stretched), keepdims=True)
-    return np.reshape(total, shape) if extra else total
+    return _summed(x, shape)
+
+
+def _summed(x: Any, shape: tuple[int, ...]) -> Any:
+    have = np.shape(x)
+    extra = len(have) - len(shape)
+    stretched = tuple([i + extra for i, n in enumerate(shape) if n == 1 and have[i + extra] != 1])
+    add_up = np.add.reduce if type(x) is np.ndarray else np.sum
+    total = add_up(x, axis=(*range(extra), *stretched), keepdims=bool(stretched))
+    return np.reshape(total, shape) if extra and stretched else total
 
 
 def _targets(rng: np.random.Generator) -> Iterable[Any]:

@@ -27,7 +27,7 @@ next_number = count(1).__next__
 # Numbers of the inner nodes that want their gradient written. Few do, and the sweep asks of every node.
 retained: set[int] = set()
 
-_UNSET: dict[str, Any] = {"grad": None, "label": "", "params": {}, "requires_grad": True}
+UNSET: dict[str, Any] = {"grad": None, "label": "", "params": {}}
 
 
 class Node:
@@ -53,8 +53,8 @@ class Node:
 
     Notes
     -----
-    A scalar graph has millions of nodes, so an inner node sets only what it must: data, op, inputs, number. It
-    needs a gradient by being recorded at all; the other slots read as their defaults until they are set.
+    A scalar graph has millions of nodes, so an inner node sets only what the sweep reads: data, op, inputs, number,
+    requires_grad. The other slots read as their defaults until they are set.
     """
 
     __slots__ = (
@@ -80,7 +80,7 @@ class Node:
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return _UNSET[name]
+            return UNSET[name]
         except KeyError:
             raise AttributeError(f"{type(self).__name__} has no attribute '{name}'") from None
 

@@ -32,13 +32,13 @@ def binary(op: Op) -> tuple[Binary, Binary]:
         value = type(self)
         if kind is value:
             b = other.data
-            requires = self.op is not None or other.op is not None or self.requires_grad or other.requires_grad
+            requires = self.requires_grad or other.requires_grad
         elif kind is float or kind is np.ndarray:
             b = other
-            requires = self.op is not None or self.requires_grad
+            requires = self.requires_grad
         elif kind is int:
             b = other = float(other)
-            requires = self.op is not None or self.requires_grad
+            requires = self.requires_grad
         else:
             return op(self, other) if _operand(other) else NotImplemented
         if type(a) is float and type(b) is float and scalar is not None:
@@ -55,6 +55,7 @@ def binary(op: Op) -> tuple[Binary, Binary]:
         node.op = op
         node.inputs = (self, other)
         node.number = next_number()
+        node.requires_grad = True
         return node
 
     def reflected(self: Any, other: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node
+from .node import UNSET, Node
 from .registry import registry
 
 rules = registry.numpy
@@ -58,7 +58,7 @@ class ArrayProtocols(Node):
 
     def __getattr__(self, name: str) -> Any:
         # ndarray's methods, and the elementwise ops as methods (v.exp(), v.relu()), follow from the registry.
-        if not name.startswith("_"):
+        if name not in UNSET and not name.startswith("_"):
             method = _method(name)
             if method is not None:
                 return lambda *args, **kwargs: method(self, *args, **kwargs)

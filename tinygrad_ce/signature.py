@@ -64,20 +64,25 @@ class Signature:
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort arguments into array inputs and options, converted and checked."""
-        names = self.input_names
-        if self.variadic is None and (kwargs or len(args) != len(names)):
+        params = None
+        if kwargs:
+            try:
+                params = self._seen.get(tuple(kwargs.items()))
+            except TypeError:
+                pass  # unhashable: _options says so
+        if self.variadic is None and (len(args) != len(self.input_names) or (kwargs and params is None)):
             args, kwargs = self._bind_by_name(args, kwargs)
+            params = None
         inputs = args
         for i, x in enumerate(args):
             if not (type(x) in _READY or isinstance(x, Node)):
                 inputs = tuple([self._ready(i, x) for i, x in enumerate(args)])
                 break
-        if not kwargs and len(self.defaults) == len(self.option_names):
-            return inputs, self.defaults
-        try:
-            return inputs, self._seen[tuple(kwargs.items())]
-        except (KeyError, TypeError):
-            return inputs, self._options(kwargs)
+        if params is None:
+            params = (
+                self.defaults if not kwargs and len(self.defaults) == len(self.option_names) else self._options(kwargs)
+            )
+        return inputs, params
 
     def _bind_by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         # As NumPy lets one write np.sum(x, 0): options may follow the arrays by position.

@@ -146,10 +146,10 @@ def _elementwise(pending: list[int], found: dict[int, Any], adjoints: dict[int, 
                 x, y = inputs
                 a = x.data if isinstance(x, Node) else x
                 b = y.data if isinstance(y, Node) else y
-                if x is not a and (x.op is not None or x.requires_grad):
+                if x is not a and x.requires_grad:
                     p = partials[0]
                     tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a, b)
-                if y is not b and (y.op is not None or y.requires_grad):
+                if y is not b and y.requires_grad:
                     p = partials[1]
                     ty = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a, b)
                     if type(ty) is not float and not fits(ty, b):

@@ -100,6 +100,7 @@ class Value(ArrayProtocols):
         node.inputs = inputs
         node.params = params
         node.number = next_number()
+        node.requires_grad = True
         return node
 
     @classmethod

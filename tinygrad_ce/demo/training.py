@@ -74,18 +74,14 @@ class _Watch:
         (self.bar or nullcontext()).__exit__(*error)
 
     def report(self, report: EpochReport) -> None:
-        score = _score(report)
+        accuracy, test = _percent(report.accuracy), _percent(report.validation_accuracy)
         if report.epoch in self.milestones:
-            self.console.print(f"epoch {report.epoch:>{len(str(report.epochs))}}  {score}")
+            epoch = f"{report.epoch:>{len(str(report.epochs))}}"
+            learnt = f"loss {report.loss:.4f}  accuracy {accuracy}"
+            self.console.print(f"epoch {epoch}  {learnt}   test: loss {report.validation_loss:.4f}  accuracy {test}")
         if self.bar and self.task is not None:
+            score = f"loss {report.loss:.4f}  accuracy {accuracy}  test {test}"
             self.bar.update(self.task, completed=report.epoch, score=score)
-
-
-def _score(report: EpochReport) -> str:
-    return (
-        f"loss {report.loss:6.4f}  accuracy {_percent(report.accuracy)}"
-        f"   test: loss {report.validation_loss:6.4f}  accuracy {_percent(report.validation_accuracy)}"
-    )
 
 
 def _percent(fraction: float | None) -> str:

@@ -98,7 +98,7 @@ class Graph:
     >>> g
     <graph of 3 nodes, 3 edges>
     >>> [(e.source, e.target, e.name) for e in g.edges]
-    [('n0', 'n1', 'x1'), ('n0', 'n1', 'x2'), ('n1', 'n2', '')]
+    [('n0', 'n1', 'x'), ('n0', 'n1', 'y'), ('n1', 'n2', '')]
     """
 
     nodes: tuple[ValueNode | OpNode, ...]
