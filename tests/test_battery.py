@@ -20,7 +20,7 @@ def test_forward_is_that_of_the_decomposition_and_of_numpy(case):
         assert_close(out, case.op.decomposition(*case.inputs, **case.options), 1e-12)
     for function, handler in tg.registry().numpy.items():
         if handler is case.op and case.op.variadic is None:
-            assert np.array_equal(out, function(*case.inputs, **{k: v for k, v in case.params.items()}), equal_nan=True)
+            assert np.array_equal(out, function(*case.inputs, **dict(case.params.items())), equal_nan=True)
 
 
 @every_case

@@ -93,6 +93,8 @@ def prepare(settings: Settings) -> Prepared:
     DataError
         If anything is wrong with them.
     """
+    if not settings.data:
+        raise DataError("--data is digits, iris or the path of a CSV file, not nothing")
     bundled = _BUNDLED.get(settings.data)
     if bundled is not None and settings.target is not None:
         raise DataError(f"--target names a column of a CSV file; {settings.data} has its classes already")

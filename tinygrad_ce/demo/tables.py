@@ -48,7 +48,7 @@ def confusion_table(matrix: NDArray[np.int64], names: Sequence[str], width: int)
 
 def _cell(count: int, right: bool) -> Text:
     if not count:
-        return Text("·", "dim")
+        return Text(".", "dim")
     return Text(str(count), "green" if right else "bold red")
 
 
