@@ -218,7 +218,7 @@ def _summed(x: Any, shape: tuple[int, ...]) -> Any:
     have = np.shape(x)
     extra = len(have) - len(shape)
     stretched = tuple([i + extra for i, n in enumerate(shape) if n == 1 and have[i + extra] != 1])
-    add_up = np.add.reduce if type(x) is np.ndarray else np.sum
+    add_up: Callable[..., Any] = np.add.reduce if type(x) is np.ndarray else np.sum
     total = add_up(x, axis=(*range(extra), *stretched), keepdims=bool(stretched))
     return np.reshape(total, shape) if extra and stretched else total
 

@@ -64,12 +64,7 @@ class Signature:
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort arguments into array inputs and options, converted and checked."""
-        params = None
-        if kwargs:
-            try:
-                params = self._seen.get(tuple(kwargs.items()))
-            except TypeError:
-                pass  # unhashable: _options says so
+        params = self._sorted_before(kwargs) if kwargs else None
         if self.variadic is None and (len(args) != len(self.input_names) or (kwargs and params is None)):
             args, kwargs = self._bind_by_name(args, kwargs)
             params = None
@@ -79,10 +74,15 @@ class Signature:
                 inputs = tuple([self._ready(i, x) for i, x in enumerate(args)])
                 break
         if params is None:
-            params = (
-                self.defaults if not kwargs and len(self.defaults) == len(self.option_names) else self._options(kwargs)
-            )
+            bare = not kwargs and len(self.defaults) == len(self.option_names)
+            params = self.defaults if bare else self._options(kwargs)
         return inputs, params
+
+    def _sorted_before(self, kwargs: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            return self._seen.get(tuple(kwargs.items()))
+        except TypeError:
+            return None  # unhashable: _options says so
 
     def _bind_by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         # As NumPy lets one write np.sum(x, 0): options may follow the arrays by position.
