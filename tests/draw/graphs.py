@@ -42,7 +42,7 @@ def network() -> tg.Value:
 
 
 def corners() -> tg.Value:
-    """What is rarer: float32, an index, a constant Value, one array used twice, an empty array, an option that is text."""
+    """What is rarer: float32, an index, a constant Value, one array used twice, an empty array."""
     x = tg.Value(np.array([1, 2, 3], dtype=np.float32), label="x")
     mask = np.array([True, False, True])
     fixed = tg.Value(2.0, requires_grad=False, label="fixed")

@@ -30,10 +30,13 @@ def test_numbers_have_four_digits(x: float, text: str) -> None:
         (np.arange(7), [["min", "0"], ["max", "6"]]),
         (np.arange(7) / 2, [["min", "0"], ["mean", "1.5"], ["max", "3"]]),
         (np.array([np.nan] * 7), [["7 nan"]]),
-        (np.array([np.nan, np.inf, -np.inf, 1, 2, 3, 4.0]), [["min", "1"], ["mean", "2.5"], ["max", "4"], ["nan", "1"], ["inf", "2"]]),
+        (
+            np.array([np.nan, np.inf, -np.inf, 1, 2, 3, 4.0]),
+            [["min", "1"], ["mean", "2.5"], ["max", "4"], ["nan", "1"], ["inf", "2"]],
+        ),
         (np.array([1e308] * 6 + [1.1e308]), [["min", "1e+308"], ["mean", "inf"], ["max", "1.1e+308"]]),
     ],
-)  # fmt: skip
+)
 def test_small_arrays_in_full_and_larger_ones_by_their_range(array: np.ndarray, rows: list[list[str]]) -> None:
     assert table(summarise(array)) == rows
 

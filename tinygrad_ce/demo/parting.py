@@ -109,7 +109,7 @@ def part(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> Parting:
     (True, 45, 0) (False, 56, 16)
     """
     duel = pick(logits, targets)
-    as_trained = duel.gaps[0]
+    as_trained = float(duel.gaps[0])
     scales = sorted([gap / as_trained for gap in _GAPS] + ([1.0] if as_trained < GAP else []))
     lines = [_line(duel, 0, scale) for scale in scales]
     lines += [_line(duel, 1, scale) for scale in (scales[0], scales[-1])]

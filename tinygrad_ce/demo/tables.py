@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _WIDEST_NAME = 12
+_CORNER = "true \\ predicted"
 _VERDICTS = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "yellow"}
 
 
@@ -35,10 +36,11 @@ def shown(text: str, width: int = 200) -> str:
 def confusion_table(matrix: NDArray[np.int64], names: Sequence[str], width: int) -> RenderableType:
     """The matrix, or, where it is too wide, the classes most often taken for others."""
     labels = [shown(name, _WIDEST_NAME) for name in names]
-    if sum(max(len(label), 2) + 2 for label in labels) + _WIDEST_NAME + 6 > width:
+    longest = len(str(matrix.max()))
+    if len(_CORNER) + 2 + sum(max(len(label), longest) + 3 for label in labels) > width:
         return _confused_pairs(matrix, labels)
     table = _table()
-    table.add_column("true \\ predicted", style="bold", no_wrap=True)
+    table.add_column(_CORNER, style="bold", no_wrap=True)
     for label in labels:
         table.add_column(label, justify="right", no_wrap=True)
     for i, row in enumerate(matrix):

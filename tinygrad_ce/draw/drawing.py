@@ -81,10 +81,10 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
 
     # -- graphviz.Digraph's own ways to a picture ------------------------------------------------------------
 
-    def pipe(self, format: str | None = None, *args: Any, encoding: str | None = None, **options: Any) -> Any:
+    def pipe(self, format: str | None = None, *, encoding: str | None = None, **options: Any) -> Any:
         """The picture's bytes, or its text where `encoding` is given; see `graphviz.Digraph.pipe`."""
         if has_dot():
-            return super().pipe(format, *args, encoding=encoding, **options)
+            return super().pipe(format, encoding=encoding, **options)
         picture = bundled(self.source, format or self.format, options.get("engine") or self.engine)
         return picture if encoding is None else picture.decode(encoding)
 
@@ -95,21 +95,21 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         view: bool = False,
         cleanup: bool = False,
         format: str | None = None,
-        *args: Any,
+        *,
         outfile: str | os.PathLike[str] | None = None,
         engine: str | None = None,
         **options: Any,
     ) -> str:
         """Save the source, write the picture beside it and return its path; see `graphviz.Digraph.render`."""
         if has_dot():
-            named = {"view": view, "cleanup": cleanup, "format": format, "outfile": outfile, "engine": engine}
-            return str(super().render(filename, directory, *args, **named, **options))
+            named = {"directory": directory, "view": view, "cleanup": cleanup, "format": format}
+            return str(super().render(filename, **named, outfile=outfile, engine=engine, **options))
         if outfile is not None:
             target = Path(directory or self.directory or "", outfile)
             format = format or SUFFIXES.get(target.suffix.lower())
             filename = filename or Path(outfile).with_suffix(".gv")
         picture = self.pipe(format, engine=engine)
-        source = self.save(filename, directory)
+        source = self.save(filename, directory=directory)
         rendered = os.fspath(target) if outfile is not None else f"{source}.{format or self.format}"
         with replacing(rendered) as file:
             file.write(picture)

@@ -160,13 +160,14 @@ def _parsed(content: bytes) -> Checkpoint:
         # Reading a whole entry checks its sum, which reading an array's bytes out of it may not.
         entries = {name.removesuffix(".npy"): _entry(name, archive.read(name)) for name in archive.namelist()}
     meta = entries.pop(_META, None)
-    return Checkpoint(entries, {} if meta is None else json.loads(str(meta)))
+    about = {} if meta is None else json.loads(str(meta))
+    if not isinstance(about, dict):
+        raise ValueError(f"its {_META} is no mapping")
+    return Checkpoint(entries, about)
 
 
 def _entry(name: str, content: bytes) -> NDArray[Any]:
     if not name.endswith(".npy"):
         raise ValueError(f"it holds '{name}', which is no array")
-    if b"'O'" in content[:128]:
-        raise ValueError(f"'{name}' holds Python objects, which are not loaded")
     array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     return array

@@ -67,8 +67,9 @@ def read_targets(
     if is_index(targets, ndim):
         indices = np.asarray(plain(targets))
         count = float(indices.size)
-        indices = np.expand_dims(indices, axis)
-        y: Any = (along(np.arange(k), axis, ndim) == indices).astype(np.float64)
+        classes_along = np.arange(k) if axis % ndim == ndim - 1 else along(np.arange(k), axis, ndim)
+        indices = indices[..., None] if axis % ndim == ndim - 1 else np.expand_dims(indices, axis)
+        y: Any = (classes_along == indices).astype(np.float64)
         if ignore_index is not None:
             kept = indices != ignore_index
             count = float(np.count_nonzero(kept))

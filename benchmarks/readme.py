@@ -1,0 +1,24 @@
+"""The measured part of a page, between two comments that no reader sees: numbers come from the command alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+START = "<!-- measured: python -m benchmarks --readme rewrites all up to the next comment -->"
+END = "<!-- end of what was measured -->"
+README = Path(__file__).with_name("README.md")
+
+
+def rewrite(page: str, measured: str) -> str:
+    """The page with what stands between the two comments replaced.
+
+    Raises
+    ------
+    ValueError
+        If the page has not exactly one of each, in that order.
+    """
+    before, start, rest = page.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end) or START in rest or END in before or END in after:
+        raise ValueError(f"the page needs one line {START!r} and, after it, one line {END!r}")
+    return f"{before}{START}\n\n{measured.strip()}\n\n{END}{after}"
