@@ -174,7 +174,8 @@ def test_the_registry_is_data():
     assert facts["derivations"]["analytic"]["formula"] == "ŷ − y"
     assert facts["derivations"]["analytic"]["assumes"] == ["Σy = 1, no class weights, no smoothing"]
     assert set(listing["cross_entropy"]["shortcuts"]) == {"softmax → stable", "softmax → analytic"}
-    assert "softmax" in repr(tg.registry()) and len(tg.registry()) > 50
+    assert "stable: ŷ ⊙ (g' − Σ g' ŷ)" in repr(tg.registry()) and len(tg.registry()) > 50
+    assert tg.registry() and "<table>" in tg.registry()._repr_html_()
     for name, op in tg.registry().items():
         if ":" not in name:
             assert op.__doc__, f"{name} is not documented"

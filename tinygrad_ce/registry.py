@@ -10,6 +10,7 @@ from __future__ import annotations
 import copyreg
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, overload
 
 from .derivation import Derivation
@@ -55,7 +56,23 @@ class Registry(Mapping[str, Op]):
 
     def __repr__(self) -> str:
         width = max(map(len, self.ops), default=0)
-        return "\n".join(f"{name:<{width}}  {', '.join(op.derivations)}" for name, op in sorted(self.ops.items()))
+        return "\n".join(f"{name:<{width}}  {', '.join(_described(op))}" for name, op in sorted(self.ops.items()))
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{'<br>'.join(escape(d) for d in _described(op))}</td></tr>"
+            for name, op in sorted(self.ops.items())
+        )
+        return f"<table><tr><th>op</th><th>derivations</th></tr>{rows}</table>"
+
+
+def _described(op: Op) -> list[str]:
+    """Each derivation of an op, the default first: its name, its formula and how often it may be differentiated."""
+    lines = []
+    for d in sorted(op.derivations.values(), key=lambda d: d.name != op.default):
+        order = "" if d.order is None else f" (order {d.order})"
+        lines.append(f"{d.name}: {d.formula}{order}" if d.formula else d.name + order)
+    return lines + [f"over {s.inner.name}, {s.derivation.name}: {s.derivation.formula}" for s in op.shortcuts]
 
 
 def _facts(d: Derivation) -> dict[str, Any]:
