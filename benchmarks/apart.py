@@ -27,8 +27,7 @@ def measured_apart(row: Row, seconds: float, threads: int) -> Result:
         [sys.executable, "-m", f"{__package__}.apart", row.name, str(seconds)],
         env={**os.environ, **dict.fromkeys(_THREADS, str(threads))},
         cwd=_ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )

@@ -18,7 +18,10 @@ from .rows import PEERS, ROWS
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when every row was measured, 1 when one failed, 2 when there was nothing to do."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.readme and options.only:
+        parser.error("--readme is for the whole table: leave out --only")
     rows = matching(ROWS, options.only)
     if not rows:
         print(f"no row's name contains {options.only!r}; there are: {_names(ROWS)}", file=sys.stderr)

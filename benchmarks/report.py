@@ -79,7 +79,7 @@ def _aim(result: Result) -> str:
     aim = f"≤ {verdict.at_most:g} × {verdict.against}"
     if verdict.ratio is None:
         return f"{aim}: not judged"
-    return f"{aim}: {'met' if verdict.met else f'**missed**, {digits(verdict.ratio)}'}"
+    return f"{aim}: {'met' if verdict.met else '**missed**'} ({digits(verdict.ratio)})"
 
 
 def _note(result: Result) -> str:

@@ -31,13 +31,13 @@ class Disagreement(AssertionError):
 
 
 def measure(row: Row, seconds: float) -> Result:
-    """Time a row in rounds for about that many seconds, at least `FEWEST` rounds."""
+    """Time a row for about that many seconds: as many rounds as fit, and `FEWEST` at least."""
+    end = perf_counter() + seconds
     present = row.present
     difference = agreement(row, present)
     runs = {c.name: c.make() for c in present}
     loops = {name: _loops(run) for name, run in runs.items()}
     rounds: list[dict[str, float]] = []
-    end = perf_counter() + seconds
     while len(rounds) < FEWEST or perf_counter() < end:
         rounds.append(_round(present, runs, loops, len(rounds), row.collector))
     timings = tuple(_timing(c, row.baseline, rounds, loops.get(c.name, 0)) for c in row.competitors)
@@ -90,14 +90,12 @@ def _difference(a: Any, b: Any) -> float:
 
 
 def _loops(run: Run) -> int:
-    """How many runs fill a sample. Finding out warms up caches, allocators and lazily made tables, too."""
-    run()
-    loops, taken = 1, 0.0
-    while True:
-        taken = _sample(run, loops)
-        if taken >= SAMPLE / 2:
-            return max(1, round(loops * SAMPLE / taken))
+    """How many runs fill a sample; finding out warms up caches, allocators and tables made on first use."""
+    loops, taken = 1, _sample(run, 1)
+    while taken < SAMPLE / 2:
         loops *= 2
+        taken = _sample(run, loops)
+    return max(1, round(loops * SAMPLE / taken))
 
 
 def _round(

@@ -425,7 +425,7 @@ def test_a_terminal_without_unicode(tmp_path):
 
 
 def test_a_narrow_terminal(tmp_path):
-    result = run("--epochs", 1, "--out", "o", cwd=tmp_path, COLUMNS="60")
+    result = run("--epochs", 1, "--out", "o", cwd=tmp_path, COLUMNS="50")
     assert (result.code, result.err) == (0, "")
     assert "taken for" in result.out
 

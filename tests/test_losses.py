@@ -356,3 +356,10 @@ def test_rounded_probabilities_are_accepted():
         y = tg.softmax(RNG.normal(size=(50, 1000)).astype(dtype))
         tg.cross_entropy(tg.softmax(z), y)
     tg.softmax_cross_entropy(np.zeros((1, 3)), [[0.1, 0.2, 0.7]])
+
+
+@pytest.mark.parametrize("op", [tg.softmax, tg.log_softmax, tg.logsumexp])
+def test_an_axis_that_is_not_there_is_refused(op):
+    for x in (np.zeros((2, 3)), Value(np.zeros((2, 3))), Value(1.0)):
+        with pytest.raises(IndexError, match=f"{op.name}: axis 5 is out of bounds"):
+            op(x, axis=5)

@@ -337,6 +337,9 @@ def test_methods_follow_numpy():
     ]:
         out = getattr(v, name)(*args)
         assert np.array_equal(tg.value.plain(out), getattr(v.data, name)(*args)), name
+    assert np.array_equal(np.clip(v, min=1, max=3).data, v.clip(1, 3).data)
+    assert [a.tolist() for a in np.where(v > 3)] == [a.tolist() for a in np.where(v.data > 3)]
+    assert [a.tolist() for a in np.where(v)] == [a.tolist() for a in np.where(v.data)]
     assert v.exp().op.name == "exp" and v.sigmoid().shape == (2, 3)
     assert v.astype(np.float32).dtype == np.float32
     assert "relu" in dir(v)

@@ -141,6 +141,7 @@ class Op:
         if "(inputs: " in message:
             return error  # an op inside this one has said it
         kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
+        message = message.removeprefix(f"{self.name}: ")  # NumPy names its ufuncs too
         return kind(f"{self.name}: {message} (inputs: {self.describe(inputs, params)})")
 
     # -- the door --------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def confusion_table(matrix: NDArray[np.int64], names: Sequence[str], width: int)
     """The matrix, or, where it is too wide, the classes most often taken for others."""
     labels = [shown(name, _WIDEST_NAME) for name in names]
     longest = len(str(matrix.max()))
-    if len(_CORNER) + 2 + sum(max(len(label), longest) + 3 for label in labels) > width:
+    if len(_CORNER) + 2 + sum(max(len(label), longest) + 2 for label in labels) > width:
         return _confused_pairs(matrix, labels)
     table = _table()
     table.add_column(_CORNER, style="bold", no_wrap=True)
@@ -93,7 +93,7 @@ def _ulps(ulps: float) -> str:
 
 def parting_table(parting: Parting) -> RenderableType:
     """The gradient at the true class, by both derivations, as the answers grow confident."""
-    table = _table("answer", "logits", "gap", "ŷ − y (analytic)", "stable", "digits kept")
+    table = _table("answer", "logits", "gap", "ŷ − y (analytic)", "stable", "digits\nof 16")
     for column in table.columns[1:]:
         column.justify = "right"
         column.no_wrap = True
@@ -102,7 +102,7 @@ def parting_table(parting: Parting) -> RenderableType:
         if before is not None and new:
             table.add_section()
         name = ("right" if line.right else "wrong") if new else ""
-        digits = Text(f"{line.digits} of 16", "green" if line.digits > 8 else "red")
+        digits = Text(str(line.digits), "green" if line.digits > 8 else "red")
         scale, gap = f"× {line.scale:.1f}", f"{line.gap:.1f}"
         table.add_row(name, scale, gap, _judged(line), repr(line.stable), digits)
     return table
@@ -122,7 +122,7 @@ def _judged(line: Line) -> Text:
 
 
 def _table(*headings: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading)
     return table

@@ -16,7 +16,8 @@ PARTING = (
     "Two test answers, one right and one wrong. All logits are multiplied by one factor until the answers are sure "
     "of themselves (the gap is winner minus rival); shown is the gradient in the true class's logit. In the right "
     "answer ŷ rounds to 1, so ŷ − y subtracts 1 from 1 and nothing is left, while the stable form adds up the other "
-    "classes' probabilities and keeps every digit. In the wrong answer nothing cancels, and the two agree."
+    "classes' probabilities and keeps every digit (the last column counts those of ŷ − y that are right). In the "
+    "wrong answer nothing cancels, and the two agree."
 )
 
 
@@ -25,10 +26,11 @@ def introduction(data: Prepared, settings: Settings, parameters: int) -> str:
     train = data.train
     features, classes = train.inputs.shape[1], len(train.class_names)
     sizes = " → ".join(map(str, [features, *settings.hidden, classes]))
+    batch = min(settings.batch, len(train))
     return (
         f"{data.rows:,} rows, {features:,} features, {classes} classes; {len(data.test):,} rows held out for the test\n"
         f"network {sizes} with relu, {parameters:,} parameters\n"
-        f"Adam, learning rate {settings.lr:g} falling to 0, batches of {min(settings.batch, len(train))}, seed {settings.seed}"
+        f"Adam, learning rate {settings.lr:g} falling to 0, batches of {batch}, seed {settings.seed}"
     )
 
 

@@ -208,7 +208,6 @@ def _where_samples(rng: np.random.Generator) -> Iterable[Any]:
 
 
 @primitive(
-    np.where,
     vjps=(
         None,
         lambda g, out, c, x, y: unbroadcast(np.where(c, g, 0.0), x),
@@ -227,6 +226,11 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return np.where(condition, x, y)
 
 
+@implements(np.where)
+def _where(condition: Any, *branches: Any) -> Any:
+    return where(condition, *branches) if branches else np.nonzero(condition)
+
+
 def _clip_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.uniform(-3, 3, size=(3, 4)), -1.0, 1.5), {}
     yield (rng.uniform(-3, 3, size=(3, 4)), rng.uniform(-2, 0, size=4), rng.uniform(0.5, 1, size=(3, 1))), {}
@@ -241,7 +245,6 @@ def _inside(x: Any, low: Any, high: Any) -> Any:
 
 
 @primitive(
-    np.clip,
     vjps=(
         lambda g, out, x, low, high: np.where(_inside(x, low, high), g, 0.0),
         lambda g, out, x, low, high: unbroadcast(
@@ -257,6 +260,11 @@ def _inside(x: Any, low: Any, high: Any) -> Any:
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """min(max(a, a_min), a_max), elementwise; None leaves that side open."""
     return np.clip(a, a_min, a_max)
+
+
+@implements(np.clip)
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    return clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
 # -- no gradient at all ----------------------------------------------------------------------------------------

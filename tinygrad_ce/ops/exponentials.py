@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from ..derivation import Assumption
 from ..forms import elementwise, primitive
@@ -111,6 +112,7 @@ class Exponentials:
 def exponentials(z: Any, axis: int) -> Exponentials:
     """The pieces above, of arrays or of Values; plain NumPy either way."""
     z = wide(z)
+    axis = normalize_axis_index(axis, z.ndim)
     top = largest(z, axis=axis)
     high = z - top
     low = rounding_error(z, top)
@@ -164,7 +166,7 @@ def _lost(x: Any, high: Any, top: Any) -> Any:
 def as_rows(x: Any, axis: int) -> Any:
     """An array as contiguous (rows, classes), in float64 or wider."""
     x = wide(x)
-    if axis % x.ndim != x.ndim - 1:
+    if normalize_axis_index(axis, x.ndim) != x.ndim - 1:
         x = np.moveaxis(x, axis, -1)
     return np.ascontiguousarray(x).reshape(-1, x.shape[-1]) if x.ndim != 2 or not x.flags.c_contiguous else x
 

@@ -1,0 +1,162 @@
+"""Graphs of single numbers: what a node costs to build, to sweep and to free, beside micrograd.
+
+The code is written once and given either library's Value: micrograd's idioms are this library's too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..model import OURS, Aim, Competitor, Row, Run, Timing
+
+LINKS = 300  # micrograd walks a graph by recursion: a longer chain would meet Python's limit
+_AIM = Aim(against="micrograd", at_most=0.5)
+
+
+def _values(library: str) -> type[Any]:
+    if library == "micrograd":
+        from micrograd.engine import Value as theirs
+
+        return theirs  # type: ignore[no-any-return]
+    from tinygrad_ce import Value
+
+    return Value
+
+
+# -- a chain ---------------------------------------------------------------------------------------------------
+
+
+def _chain(library: str) -> Run:
+    value = _values(library)
+
+    def run() -> Any:
+        a, b, v = value(1.01), value(-0.01), value(0.5)
+        x = v
+        for _ in range(LINKS // 2):
+            x = x * a + b
+        x.backward()
+        return x.data, a.grad, b.grad, v.grad
+
+    return run
+
+
+# -- micrograd's demo ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Network:
+    """A multi-layer perceptron of neurons, each a sum of products of single Values."""
+
+    layers: list[list[tuple[list[Any], Any]]]  # a layer is a list of neurons, a neuron its weights and its bias
+
+    @classmethod
+    def random(cls, value: type[Any], sizes: tuple[int, ...]) -> Network:
+        rng = np.random.default_rng(0)
+        return cls(
+            [
+                [([value(w) for w in rng.uniform(-1, 1, size=m).tolist()], value(0.0)) for _ in range(n)]
+                for m, n in pairwise(sizes)
+            ]
+        )
+
+    def __call__(self, x: list[Any]) -> Any:
+        for layer in self.layers[:-1]:
+            x = [_weighed(x, *neuron).relu() for neuron in layer]
+        return _weighed(x, *self.layers[-1][0])
+
+    def parameters(self) -> list[Any]:
+        return [p for layer in self.layers for weights, bias in layer for p in (*weights, bias)]
+
+
+def _weighed(x: list[Any], weights: list[Any], bias: Any) -> Any:
+    return sum([w * xi for w, xi in zip(weights, x, strict=True)], bias)
+
+
+def _demo(library: str) -> Run:
+    value = _values(library)
+    network = Network.random(value, (2, 16, 16, 1))
+    points, labels = _moons()
+
+    def run() -> Any:
+        loss = _margin_loss(value, network, points, labels)
+        _descend(loss, network.parameters())
+        return loss.data
+
+    return run
+
+
+def _margin_loss(value: type[Any], network: Network, points: list[list[float]], labels: list[float]) -> Any:
+    """Hinge loss and L2: a point costs nothing from one unit on its own side of the border."""
+    scores = [network([value(c) for c in point]) for point in points]
+    losses = [(1 + -y * score).relu() for y, score in zip(labels, scores, strict=True)]
+    return sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in network.parameters())
+
+
+def _descend(loss: Any, parameters: list[Any]) -> None:
+    for p in parameters:
+        p.grad = 0.0
+    loss.backward()
+    for p in parameters:
+        p.data -= 0.1 * p.grad
+
+
+def _moons(n: int = 100) -> tuple[list[list[float]], list[float]]:
+    """Two interleaved half circles with noise, and -1 or 1 for which of them a point is on."""
+    rng = np.random.default_rng(1)
+    angle, side = rng.uniform(0.0, np.pi, size=n), np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+    x = side * np.cos(angle) + np.where(side > 0, 0.0, 1.0)
+    y = side * np.sin(angle) + np.where(side > 0, 0.0, 0.5)
+    points = np.stack([x, y], axis=1) + 0.1 * rng.normal(size=(n, 2))
+    return points.tolist(), side.tolist()
+
+
+def _size(timings: Mapping[str, Timing]) -> dict[str, float]:
+    """How many nodes one step of the demo makes, leaves included."""
+    value = _values(OURS)
+    loss = _margin_loss(value, Network.random(value, (2, 16, 16, 1)), *_moons())
+    seen, stack = {loss}, [loss]
+    while stack:
+        fresh = set(stack.pop().parents) - seen
+        seen |= fresh
+        stack.extend(fresh)
+    return {"nodes of our graph in one step": float(len(seen))}
+
+
+# -- the rows --------------------------------------------------------------------------------------------------
+
+
+def _demo_row(collector: bool) -> Row:
+    state = "on" if collector else "off"
+    return Row(
+        name=f"micrograd's demo, cyclic collector {state}",
+        what="A step of a scalar MLP 2-16-16-1 on 100 points, margin loss and L2: forward, backward, descent.",
+        unit="step",
+        baseline="micrograd",
+        competitors=tuple(Competitor(name, partial(_demo, name), needs=name) for name in (OURS, "micrograd")),
+        aim=_AIM,
+        collector=collector,
+        answers=3,
+        facts=_size if collector else None,
+    )
+
+
+ROWS = (
+    Row(
+        name=f"scalar chain of {LINKS}",
+        what=f"{LINKS} multiplications and additions by two leaves: built, swept, freed.",
+        unit="node",
+        baseline="micrograd",
+        competitors=tuple(
+            Competitor(name, partial(_chain, name), needs=name, per=LINKS) for name in (OURS, "micrograd")
+        ),
+        aim=_AIM,
+    ),
+    _demo_row(collector=True),
+    _demo_row(collector=False),
+)
