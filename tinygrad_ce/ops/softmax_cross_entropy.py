@@ -19,6 +19,8 @@ from ..registry import op
 from .exponentials import (
     ACCURATE,
     Exponentials,
+    Rows,
+    along,
     as_rows,
     class_sum,
     exponentials,
@@ -135,18 +137,51 @@ def _(logits: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> An
     t = of_logits(logits, targets, weight, o)
     if type(logits) is not np.ndarray:
         return narrow(reduce(_row_losses(exponentials(logits, t.axis), t), t, reduction), logits)
-    # Σ ỹ_j (s_a − s_j) + T log1p(r): no term is negative for ỹ ≥ 0, so nothing cancels.
-    rows, target = rows_of(logits, t.axis), as_rows(t.effective, t.axis)
-    behind = rows.high if rows.low is None else rows.high + rows.low
-    if behind.size and np.minimum.reduce(behind, axis=None) == -np.inf:
-        behind = np.where(target == 0, 0.0, behind)
-    losses = np.add.reduce(target, axis=-1, keepdims=True) * np.log1p(rows.rest)
-    losses -= np.add.reduce(target * behind, axis=-1, keepdims=True)
+    rows = rows_of(logits, t.axis)
+    losses = _one_class_losses(rows, t) if t.one_class else _dense_losses(rows, as_rows(t.effective, t.axis))
     if reduction == "none":
         kept = tuple([n for i, n in enumerate(logits.shape) if i != t.axis % logits.ndim])
         return narrow(losses.reshape(kept), logits)
     total = np.add.reduce(losses, axis=None)
     return narrow(total / t.divisor if reduction == "mean" else total, logits)
+
+
+def _dense_losses(rows: Rows, target: Any) -> Any:
+    """Σ ỹ_j (s_a − s_j) + T log1p(r): no term is negative for ỹ ≥ 0, so nothing cancels."""
+    behind = rows.high if rows.low is None else rows.high + rows.low
+    if behind.size and np.minimum.reduce(behind, axis=None) == -np.inf:
+        behind = np.where(target == 0, 0.0, behind)
+    losses = np.add.reduce(target, axis=-1, keepdims=True) * np.log1p(rows.rest)
+    losses -= np.add.reduce(target * behind, axis=-1, keepdims=True)
+    return losses
+
+
+def _one_class_losses(rows: Rows, t: Target) -> Any:
+    """The same where one class has all the weight: w (s_a − s_y + log1p(r))."""
+    at = flat(t.indices, t.axis, rows)
+    behind = rows.high.ravel()[at]
+    if rows.low is not None:
+        behind += rows.low.ravel()[at]
+    losses = np.log1p(rows.rest).ravel() - behind
+    if t.row_weight is None:
+        return losses
+    weight = column(t.row_weight, t.axis).ravel()
+    return np.where(weight == 0, 0.0, losses * weight)
+
+
+def column(x: Any, axis: int) -> Any:
+    """One number a row, with `axis` kept at length 1, in the order of `rows_of`."""
+    return np.moveaxis(x, axis, -1).reshape(-1, 1)
+
+
+def flat(indices: Any, axis: int, rows: Rows) -> Any:
+    """Class indices as flat indices into rows."""
+    n, k = rows.x.shape
+    found = column(indices, axis).ravel().astype(np.intp)
+    if np.maximum.reduce(found.view(np.uintp), initial=0) >= k:  # negative ones are huge, unsigned
+        raise IndexError(f"a class index lies outside 0 … {k - 1}")
+    found += np.arange(0, n * k, k)
+    return found
 
 
 def _row_losses(parts: Exponentials, t: Target) -> Any:
@@ -188,8 +223,40 @@ def _(z: Any, target: Any, *, axis: int) -> Any:
     return from_rows(p, z, axis)
 
 
+def _one_class_samples(rng: np.random.Generator) -> Iterable[Any]:
+    yield (rng.normal(size=(3, 4)), np.array([[1], [0], [3]]), rng.normal(size=(3, 1))), {}
+    yield (rng.normal(size=(2, 3, 2)), rng.integers(0, 3, size=(2, 1, 2)), np.array(0.5)), {"axis": 1}
+
+
+@op(constants=["indices"], samples=_one_class_samples)
+def one_class_residual(z: Any, indices: Any, scale: Any, *, axis: int = -1) -> Any:
+    """`scale` (ŷ − y) for class indices and a number a row (axis kept at length 1), without cancellation."""
+    target = along(np.arange(z.shape[axis]), axis, z.ndim) == indices
+    return scale * residual(z, target.astype(np.float64), axis=axis)
+
+
+@one_class_residual.forward
+def _(z: Any, indices: Any, scale: Any, *, axis: int) -> Any:
+    if type(z) is not np.ndarray:
+        return one_class_residual.decomposition(z, indices, scale, axis=axis)
+    rows = rows_of(z, axis)
+    at, total = flat(indices, axis, rows), 1.0 + rows.rest
+    p = rows.others
+    p.ravel()[rows.winner] = 1.0
+    p /= total
+    complements = np.where(at == rows.winner, (rows.rest / total).ravel(), 1.0 - p.ravel()[at])
+    scale = column(scale, axis) if np.ndim(scale) else scale
+    p *= scale
+    p.ravel()[at] = -complements * (scale.ravel() if np.ndim(scale) else scale)
+    return from_rows(p, z, axis)
+
+
 def stable(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
+    if t.one_class:
+        scale = spread(g, t, reduction, z)
+        scale = scale if t.row_weight is None else scale * t.row_weight
+        return one_class_residual(z, t.indices, scale, axis=t.axis)
     return spread(g, t, reduction, z) * residual(z, t.effective, axis=t.axis)
 
 

@@ -10,7 +10,8 @@ and `mean` divides by Σ_n Σ_j w_j y_nj over the rows that are not ignored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,32 +22,66 @@ from .exponentials import along, class_sum, wide
 
 @dataclass(frozen=True)
 class Target:
-    """Targets of one batch, dense, along the axis of the scores."""
+    """Targets of one batch, along the axis of the scores."""
 
-    y: Any  # dense target, 0 in ignored rows
-    kept: Any  # plain mask of the rows that count, axis kept at length 1; None: all
-    w: Any  # class weights, shaped to broadcast; None: all 1
+    given: Any  # the dense target, or None
+    indices: Any  # or the class index of every row, axis kept at length 1, 0 in ignored rows
+    kept: Any  # plain mask of the rows that count, axis kept; None: all
+    weight: Any  # class weights, a vector; None: all 1
     present: Any  # plain mask of the classes that are not masked; None: all, or of no consequence
-    classes: Any  # number of them in each row, axis kept
     smoothing: float
     axis: int
-    count: float | None = None  # Σ y over the rows that count, where it is known without adding up
+    k: int  # how many classes
+    ndim: int  # of the scores
 
     @property
+    def one_class(self) -> bool:
+        """Whether each row's effective target stands at a single class, its index."""
+        return self.indices is not None and not self.smoothing
+
+    @cached_property
+    def y(self) -> Any:
+        """The dense target, 0 in ignored rows."""
+        if self.indices is None:
+            return self.given
+        y = (along(np.arange(self.k), self.axis, self.ndim) == self.indices).astype(np.float64)
+        return y if self.kept is None else np.where(self.kept, y, 0.0)
+
+    @property
+    def w(self) -> Any:
+        """Class weights, shaped to broadcast."""
+        return None if self.weight is None else along(self.weight, self.axis, self.ndim)
+
+    @cached_property
+    def row_weight(self) -> Any:
+        """w at the index of each row, 0 in ignored ones, axis kept; None: all 1."""
+        row = None if self.weight is None else self.weight[self.indices]
+        return row if self.kept is None else np.where(self.kept, 1.0 if row is None else row, 0.0)
+
+    @cached_property
     def effective(self) -> Any:
         """ỹ, as above."""
         t = self.y
         if self.smoothing:
-            floor = np.where(True if self.present is None else self.present, self.smoothing / self.classes, 0.0)
-            t = t * (1.0 - self.smoothing) + (floor if self.kept is None else np.where(self.kept, floor, 0.0))
+            t = t * (1.0 - self.smoothing) + self._floor()
         return t if self.w is None else t * self.w
 
-    @property
+    def _floor(self) -> Any:
+        floor: Any = self.smoothing / self.k
+        if self.present is not None:
+            classes = np.maximum(np.sum(self.present, axis=self.axis, keepdims=True), 1)
+            floor = np.where(self.present, self.smoothing / classes, 0.0)
+        return floor if self.kept is None else np.where(self.kept, floor, 0.0)
+
+    @cached_property
     def divisor(self) -> Any:
         """What `mean` divides by; 1 where no row counts, so that such a batch has loss 0."""
-        if self.count is not None and self.w is None:
-            return max(self.count, 1.0)
-        counted = self.y if self.w is None else self.y * self.w
+        if self.indices is not None:
+            counted = self.row_weight
+            if counted is None:
+                return max(float(self.indices.size), 1.0)
+        else:
+            counted = self.y if self.w is None else self.y * self.w
         return np.sum(counted) + np.logical_not(np.any(counted))
 
 
@@ -60,28 +95,21 @@ def read_targets(
     ignore_index: int | None,
     label_smoothing: float,
 ) -> Target:
-    """The dense target of any spelling, for scores (plain or Values) that are masked where they are ≤ `floor`."""
-    shape = scores.shape
-    k, ndim = shape[axis], len(shape)
-    kept = count = present = None
+    """Targets of any spelling, for scores (plain or Values) that are masked where they are ≤ `floor`."""
+    k, ndim = scores.shape[axis], len(scores.shape)
+    given = indices = kept = present = None
     if is_index(targets, ndim):
         indices = np.asarray(plain(targets))
-        count = float(indices.size)
-        classes_along = np.arange(k) if axis % ndim == ndim - 1 else along(np.arange(k), axis, ndim)
-        indices = indices[..., None] if axis % ndim == ndim - 1 else np.expand_dims(indices, axis)
-        y: Any = (classes_along == indices).astype(np.float64)
+        indices = indices[..., None] if axis in (-1, ndim - 1) else np.expand_dims(indices, axis)
         if ignore_index is not None:
             kept = indices != ignore_index
-            count = float(np.count_nonzero(kept))
-            y = np.where(kept, y, 0.0)
+            indices = np.where(kept, indices, 0)
     else:
-        y = wide(targets)
-    w = None if weight is None else along(wide(weight), axis, ndim)
-    classes: Any = k
+        given = wide(targets)
     if label_smoothing and not np.all(np.greater(scores, floor)):
         present = np.greater(scores, floor)
-        classes = np.maximum(np.sum(present, axis=axis, keepdims=True), 1)
-    return Target(y, kept, w, present, classes, label_smoothing, axis, count)
+    weight = None if weight is None else wide(weight)
+    return Target(given, indices, kept, weight, present, label_smoothing, axis, k, ndim)
 
 
 def is_index(targets: Any, ndim: int) -> bool:
@@ -118,7 +146,7 @@ def to_targets(g: Any, out: Any, t: Target, surprise: Any, targets: Any, reducti
 
 def to_weight(g: Any, out: Any, t: Target, surprise: Any, weight: Any, reduction: str, scores: Any) -> Any:
     """The loss's gradient in the class weights."""
-    unweighted = Target(t.y, t.kept, None, t.present, t.classes, t.smoothing, t.axis)
+    unweighted = replace(t, weight=None)
     rows = spread(g, t, reduction, scores) * surprise * unweighted.effective
     if reduction == "mean":
         rows = rows - wide(g) * out / t.divisor * t.y
