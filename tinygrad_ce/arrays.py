@@ -17,7 +17,9 @@ def as_data(data: Any, requires_grad: bool) -> Any:
     if kind is int or kind is bool:
         return float(data)
     if isinstance(data, Node):
-        return data.data
+        data = data.data
+        if type(data) is float:
+            return data
     if not hasattr(data, "dtype") or not hasattr(data, "shape"):
         if isinstance(data, (list, tuple)) and _holds_values(data):
             raise TypeError("a sequence of Values becomes one with np.stack([...]), not with Value([...])")
@@ -25,6 +27,8 @@ def as_data(data: Any, requires_grad: bool) -> Any:
             data = np.asarray(data)
         except ValueError as error:
             raise ValueError(f"Value(): ragged data make no array ({error})") from None
+    if isinstance(data, (np.matrix, np.ma.MaskedArray)):
+        raise TypeError(f"Value() takes plain arrays, not {kind.__name__}; write np.asarray(...) of it")
     if data.dtype.kind not in "fiub":
         raise TypeError(f"Value() takes real numbers, not {data.dtype} ({data!r:.60})")
     if requires_grad and data.dtype.kind != "f":

@@ -44,7 +44,6 @@ class Choice:
         if request is not None and not isinstance(request, (str, Mapping)):
             raise TypeError(f"derivation= takes a name, or a mapping of ops to names, not {request!r:.60}")
         self.request = request
-        self._by_op: dict[Op, Derivation] = {}
         if isinstance(request, Mapping):
             for op, name in request.items():
                 if not isinstance(op, Op):
@@ -62,15 +61,10 @@ class Choice:
 
     def of(self, op: Op) -> Derivation:
         """The derivation of an op, shortcuts aside."""
-        found = self._by_op.get(op)
+        name = self.name(op)
+        found = op.derivations.get(op.default if name is None or name not in op.derivations else name)
         if found is None:
-            name = self.name(op)
-            found = op.derivations.get(name) if name is not None else None
-            if found is None:
-                found = op.derivations.get(op.default)
-            if found is None:
-                raise NotImplementedError(f"op {op.name} has no derivation: give it one with @{op.name}.derivation")
-            self._by_op[op] = found
+            raise NotImplementedError(f"op {op.name} has no derivation: give it one with @{op.name}.derivation")
         return found
 
     def shortcut(self, node: Node, held: Mapping[int, Any]) -> tuple[Shortcut, Node] | None:

@@ -39,7 +39,7 @@ def conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, cre
             return gx
         shape, dtype = (), float
     else:
-        shape, dtype = data.shape, data.dtype
+        shape, dtype = data.shape, data.dtype if data.dtype.kind == "f" else np.dtype(np.float64)
         if type(gx) is np.ndarray and gx.shape == shape and gx.dtype is dtype and not create_graph:
             return gx
     found = np.shape(gx) if isinstance(gx, (list, tuple)) else getattr(gx, "shape", ())

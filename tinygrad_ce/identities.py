@@ -37,9 +37,27 @@ def cast(x: Any, *, dtype: Any) -> Any:
     samples=lambda rng: [((rng.normal(size=(2, 3)),), {"left": 3})],
     formula="g",
 )
-def spent(x: Any, *, left: int | None) -> Any:
-    """`x`, the result of a rule that may be differentiated `left` more times: the sweep holds it to that."""
+def spent(x: Any, *, left: int) -> Any:
+    """`x`, the result of a rule that may be differentiated `left` more times: the sweeps hold it to that."""
     return x
+
+
+def less_one(left: int) -> int:
+    """What is left after one more differentiation that is itself to be differentiated."""
+    if left < 2:
+        raise ValueError(
+            "this gradient was made by a derivation that is not declared for so high an order; name another "
+            "derivation, or declare a higher order"
+        )
+    return left - 1
+
+
+def _spend(tangents: Any, out: Any, inputs: Any, params: Any) -> Any:
+    t = tangents[0]
+    return spent(t, left=less_one(params["left"])) if isinstance(t, Node) else t
+
+
+spent.pushforward = _spend
 
 
 def _dtype(x: Any) -> Any:

@@ -101,7 +101,7 @@ class Op:
     # -- calling ---------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._unary and len(args) == 1 and not kwargs and isinstance(args[0], Node):
+        if self._unary and self._guard is None and len(args) == 1 and not kwargs and isinstance(args[0], Node):
             return type(args[0]).record(self, args, self.defaults)  # the commonest call, the short way
         guard = self._guard
         if guard is not None:
@@ -132,8 +132,21 @@ class Op:
             out = self.kernel(*inputs, **params)
         except (ValueError, TypeError, IndexError) as error:
             raise self._located(error, inputs, params) from error
-        if not getattr(out, "ndim", 0) and all_numbers(inputs):
+        if type(out) is np.ndarray or type(out) is float:
+            return float(out) if type(out) is np.ndarray and not out.ndim and all_numbers(inputs) else out
+        return self._one_array(out, inputs)
+
+    def _one_array(self, out: Any, inputs: Sequence[Any]) -> Any:
+        """A forward's result where it is not plainly an array: a number, a duck array, or an error."""
+        if isinstance(out, Node):
+            raise ValueError(
+                f"{self.name}: its forward uses a Value that is not among its inputs; every array that an op uses "
+                f"is an input"
+            )
+        if type(out) in (int, bool) or (isinstance(out, np.generic) and all_numbers(inputs)):
             return float(out)
+        if not hasattr(out, "dtype") or not hasattr(out, "shape"):
+            raise TypeError(f"{self.name}: its forward returned a {type(out).__name__}; an op returns one array")
         return out
 
     def _located(self, error: Exception, inputs: Sequence[Any], params: Mapping[str, Any]) -> Exception:
@@ -177,8 +190,11 @@ class Op:
         if name == AUTODIFF:
             raise ValueError(f"op '{self.name}': 'autodiff' names the sweep through the decomposition; choose another")
         assumed = assumptions(assumes)
+        inputs = len(self.input_names)
 
         def declare(vjp: Any) -> Any:
+            if isinstance(vjp, tuple) and self.variadic is None and len(vjp) != inputs:
+                raise ValueError(f"derivation '{name}' of {self.name}: {len(vjp)} functions for {inputs} inputs")
             rule = normal(vjp, f"derivation '{name}' of {self.name}", self.input_name)
             self.add(Derivation(name, rule, order, assumed, formula, accurate))
             return vjp
@@ -222,9 +238,15 @@ class Shortcut:
     def reaches(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Node | None:
         """The inner node that this shortcut jumps over, where `outer` stands on one along the same axis."""
         node = inputs[0]
-        if isinstance(node, Node) and node.op is self.inner and node.params.get("axis") == params.get("axis"):
-            return node
-        return None
+        if not isinstance(node, Node) or node.op is not self.inner:
+            return None
+        # The rule knows the outer op's options only: the inner one's must be its defaults, and its axis the same.
+        theirs = {**node.params}
+        mine, its = params.get("axis"), theirs.pop("axis", params.get("axis"))
+        ndim = len(np.shape(node.data))
+        if mine != its and not (isinstance(mine, int) and isinstance(its, int) and ndim and mine % ndim == its % ndim):
+            return None
+        return node if all(v == self.inner.defaults.get(k) for k, v in theirs.items()) else None
 
 
 def shortcut(

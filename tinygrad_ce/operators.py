@@ -33,7 +33,7 @@ def binary(op: Op) -> tuple[Binary, Binary]:
         if kind is value:
             b = other.data
             requires = self.requires_grad or other.requires_grad
-        elif kind is float or kind is np.ndarray:
+        elif kind is float or (kind is np.ndarray and other.dtype.kind in "fiub"):
             b = other
             requires = self.requires_grad
         elif kind is int:

@@ -70,7 +70,7 @@ class Signature:
             params = None
         inputs = args
         for i, x in enumerate(args):
-            if not (type(x) in _READY or isinstance(x, Node)):
+            if not (type(x) in _READY or isinstance(x, Node)) or (type(x) is np.ndarray and x.dtype.kind not in "fiub"):
                 inputs = tuple([self._ready(i, x) for i, x in enumerate(args)])
                 break
         if params is None:
@@ -80,7 +80,7 @@ class Signature:
 
     def _sorted_before(self, kwargs: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            return self._seen.get(tuple(kwargs.items()))
+            return self._seen.get(_key(kwargs))
         except TypeError:
             return None  # unhashable: _options says so
 
@@ -113,13 +113,13 @@ class Signature:
         if len(self._seen) >= 64:
             self._seen.clear()
         if all(type(v) in _SIMPLE for v in kwargs.values()):
-            self._seen[tuple(kwargs.items())] = params
+            self._seen[_key(kwargs)] = params
         return params
 
     def _ready(self, position: int, x: Any) -> Any:
         """An input as the engine wants it: a Node, an array, a Python float, or None."""
         kind = type(x)
-        if kind in _READY or isinstance(x, Node):
+        if isinstance(x, Node) or (kind in _READY and kind is not np.ndarray):
             return x
         if kind is bool or kind is int:
             return x if position in self.indices else float(x)
@@ -130,6 +130,8 @@ class Signature:
                     f"make one Value of it with np.stack"
                 )
             x = np.asarray(x)
+        if isinstance(x, (np.matrix, np.ma.MaskedArray)):
+            raise TypeError(f"{self.name}() takes plain arrays, not {kind.__name__}; write np.asarray(...) of it")
         if isinstance(x, (np.ndarray, np.generic)):
             if x.dtype.kind not in "fiub":
                 raise TypeError(
@@ -160,6 +162,10 @@ class Signature:
 _READY = {np.ndarray, float, type(None), np.float64, np.float32}
 _NUMBERS = {float, int, bool, type(None)}
 _SIMPLE = {int, bool, str, tuple, type(None)}
+
+
+def _key(kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple([(k, type(v), v) for k, v in kwargs.items()])  # 1, 1.0 and True are equal, and not the same
 
 
 def all_numbers(inputs: Sequence[Any]) -> bool:

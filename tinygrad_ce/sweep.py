@@ -27,7 +27,7 @@ import numpy as np
 from .choice import Choice, reachable
 from .conform import conform, fits, on_plain
 from .derivation import AUTODIFF, Derivation
-from .identities import cast_like, spent
+from .identities import cast_like, less_one, spent
 from .node import Node, next_number, plain, recorded, retained
 from .op import Op
 
@@ -88,7 +88,8 @@ def reverse(
         if op is None or number <= floor:
             continue
         if again and op is spent:
-            limit = min(_less_one(node), limit or node.number)
+            left = less_one(node.params["left"])
+            limit = left if limit is None else min(left, limit)
         for x, gx in _sent(node, op, g, choice, create_graph, again, useful, held):
             k = x.number
             if limit is not None:
@@ -306,14 +307,3 @@ def _through_decomposition(
     for i in needed:  # an input given twice has one adjoint, sent once
         gradients[i] = adjoints.pop(leaves[i].number, (None, None))[1]
     return gradients
-
-
-def _less_one(node: Node) -> int:
-    """How often what comes of sweeping a `spent` node may be differentiated."""
-    left: int = node.params["left"]
-    if left < 2:
-        raise ValueError(
-            "this gradient was made by a derivation that is not declared for so high an order; name another "
-            "derivation, or declare a higher order"
-        )
-    return left - 1

@@ -70,7 +70,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
     """
 
     def transformed(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        keep = _keep(args)
+        keep = _keep((*args, *kwargs.values()))
         with _inside():
             variables, out = _run(f, args, kwargs, _positions(argnums, args))
             if np.shape(plain(out)) != () and np.size(plain(out)) != 1:
@@ -226,7 +226,7 @@ def _pull(out: Value, seed: Any, variables: Sequence[Value], keep: bool) -> tupl
         seed = Value(seed, requires_grad=False)
     seed = cast_like(seed if keep else plain(seed), out)
     found = reverse(out, seed, choose(None), wanted=wanted, create_graph=keep, floor=floor, nodes=nodes)
-    return tuple([found[x.number][1] if x.number in found else _result(_zeros(x), keep) for x in variables])
+    return tuple([_result(found[x.number][1] if x.number in found else _zeros(x), keep) for x in variables])
 
 
 def _push(out: Value, variables: Sequence[Value], tangents: Sequence[Any], keep: bool) -> Any:
@@ -249,5 +249,6 @@ def _zeros(x: Value) -> Any:
 
 def _result(x: Any, keep: bool) -> Any:
     if not keep:
-        return plain(x)
+        x = plain(x)
+        return x.copy() if isinstance(x, np.ndarray) else x  # a result shares memory with nothing
     return x if isinstance(x, Node) else Value(x, requires_grad=False)

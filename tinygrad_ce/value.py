@@ -210,8 +210,8 @@ class Value(ArrayProtocols):
             adjoints = reverse(self, cast_like(plain(seed), self), choice)
         for node, g in adjoints.values():
             if node.grad is not None:
-                old = node.grad if create_graph else plain(node.grad)
-                g = old + g
+                with recorded(True):
+                    g = (node.grad if create_graph else plain(node.grad)) + g
             node.grad = g
 
     def _seed(self, gradient: Any) -> Any:

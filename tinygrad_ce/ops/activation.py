@@ -10,7 +10,7 @@ import numpy as np
 
 from ..forms import closed_elementwise
 from ..registry import op
-from .elementwise import sigmoid
+from .elementwise import floating, sigmoid
 
 
 def _samples(rng: np.random.Generator) -> Iterable[Any]:
@@ -47,7 +47,7 @@ def _(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
-closed_elementwise(relu, "analytic", lambda out, x: out > 0, formula="g [x > 0]")
+closed_elementwise(relu, "analytic", lambda out, x: (x > 0) | (x != x), formula="g [x > 0]")
 
 
 def _softplus_float(x: float) -> float:
@@ -68,6 +68,7 @@ def softplus(x: Any) -> Any:
     >>> tg.softplus(1000.0), tg.softplus(-40.0)
     (1000.0, 4.248354255291589e-18)
     """
+    x = floating(x)
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
 

@@ -11,7 +11,7 @@ from ..derivation import Assumption
 from ..forms import unbroadcast
 from ..registry import op
 from .activation import softplus
-from .elementwise import sigmoid
+from .elementwise import floating, sigmoid
 from .targets import first, validate_options, where
 
 
@@ -71,7 +71,7 @@ def sigmoid_binary_cross_entropy(
     >>> loss.backward(); print(s.grad)
     [-4.24835426e-18  2.68941421e-01]
     """
-    y = _smoothed(targets, label_smoothing)
+    logits, y = floating(logits), _smoothed(floating(targets), label_smoothing)
     terms = y * softplus(-logits) + (1.0 - y) * softplus(logits)
     terms = terms if weight is None else terms * weight
     if reduction == "none":

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import elementwise, ieee, primitive, unbroadcast
+from ..node import Node
 from ..registry import implements
 
 _POSITIVE = [(0.1, 4.0)]
@@ -139,8 +140,15 @@ def _density_float(x: float) -> float:
 
 
 def _keeping_dtype(kernel: Any) -> Any:
-    # Integers and booleans become floats; np.where would otherwise mix float32 up to float64 nowhere.
-    return lambda x: kernel(x if getattr(x, "dtype", np.dtype(float)).kind == "f" else np.asarray(x, dtype=float))
+    return lambda x: kernel(floating(x))
+
+
+def floating(x: Any) -> Any:
+    """Integers and booleans as float64, whose negatives and exponentials they lack; floats as they are."""
+    dtype = getattr(x, "dtype", None)
+    if dtype is None or dtype.kind == "f":
+        return x
+    return x.astype(np.float64)
 
 
 sigmoid_density = elementwise(
@@ -178,6 +186,8 @@ def _tanh_slope(out: Any, x: Any) -> Any:
     # Not 1 − out²: that cancels where tanh saturates. An overflowing cosh is a slope of 0.
     if type(x) is float:
         return (1.0 / math.cosh(x)) ** 2
+    if isinstance(x, Node):
+        return 4.0 * sigmoid_density(x + x)  # the same, and finite in every derivative
     with np.errstate(over="ignore"):
         return np.square(1.0 / np.cosh(x))
 
@@ -236,6 +246,7 @@ def _clip_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.uniform(-3, 3, size=(3, 4)), rng.uniform(-2, 0, size=4), rng.uniform(0.5, 1, size=(3, 1))), {}
     yield (rng.uniform(-3, 3, size=(3, 4)), None, 1.5), {}
     yield (rng.uniform(-3, 3, size=()), -1.0, None), {}
+    yield (rng.uniform(-3, 3, size=4), rng.uniform(-2, 0, size=(3, 1)), 1.5), {}
 
 
 def _inside(x: Any, low: Any, high: Any) -> Any:
@@ -246,7 +257,7 @@ def _inside(x: Any, low: Any, high: Any) -> Any:
 
 @primitive(
     vjps=(
-        lambda g, out, x, low, high: np.where(_inside(x, low, high), g, 0.0),
+        lambda g, out, x, low, high: unbroadcast(np.where(_inside(x, low, high), g, 0.0), x),
         lambda g, out, x, low, high: unbroadcast(
             np.where(np.logical_and(x < low, _inside(low, None, high)), g, 0.0), low
         ),

@@ -6,6 +6,7 @@ x[1:, idx] is getitem(x, idx, key=(("slice", 1, None, None), ("array", 0))).
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,7 +27,9 @@ def encode(key: Any) -> tuple[list[Any], Key]:
         if isinstance(part, Node):
             part = part.data
         if isinstance(part, slice):
-            parts.append(("slice", *[None if s is None else int(s) for s in (part.start, part.stop, part.step)]))
+            parts.append(
+                ("slice", *[None if s is None else operator.index(s) for s in (part.start, part.stop, part.step)])
+            )
         elif part is None or part is Ellipsis:
             parts.append(part)
         elif isinstance(part, (int, np.integer)) and not isinstance(part, bool):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,7 @@ def to_weight(g: Any, out: Any, t: Target, surprise: Any, weight: Any, reduction
 def validate_options(op: str, label_smoothing: float, reduction: str) -> None:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{op}: reduction is 'mean', 'sum' or 'none', not {reduction!r}")
-    if not (isinstance(label_smoothing, (int, float)) and 0.0 <= label_smoothing <= 1.0):
+    if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
         raise ValueError(f"{op}: label_smoothing lies in [0, 1], not {label_smoothing!r}")
 
 
@@ -264,8 +265,9 @@ def validate_probabilities(p: Any, axis: int) -> None:
 
 def tolerance(x: Any, classes: int) -> float:
     """How far from 1 rounding may carry a row's sum, in x's dtype."""
-    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
-    return float(max(classes, 16) * np.finfo(dtype).eps)
+    # The sums are taken in float64, whatever is wider.
+    eps = np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).eps
+    return max(classes, 16) * max(float(eps), float(np.finfo(np.float64).eps))
 
 
 def first(mask: Any) -> tuple[int, ...]:
