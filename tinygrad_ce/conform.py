@@ -37,7 +37,8 @@ def conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, cre
     if type(data) is float:
         if type(gx) is float and not create_graph:
             return gx
-        shape, dtype = (), float
+        shape: Any = ()
+        dtype: Any = float
     else:
         shape, dtype = data.shape, data.dtype if data.dtype.kind == "f" else np.dtype(np.float64)
         if type(gx) is np.ndarray and gx.shape == shape and gx.dtype is dtype and not create_graph:

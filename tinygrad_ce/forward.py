@@ -60,7 +60,16 @@ def push(
             return None
     if create_graph:
         return op.pushforward(tangents, node, inputs, node.params)
-    return op.pushforward(tangents, node.data, tuple([plain(x) for x in inputs]), node.params)
+    data = tuple([plain(x) for x in inputs])
+    try:
+        tangent = op.pushforward(tangents, node.data, data, node.params)
+        if type(tangent) is not complex:
+            return tangent
+    except ArithmeticError:
+        pass
+    # Python's floats refuse 1/0 and turn complex at (-8) ** (1/3); NumPy's follow IEEE.
+    wide = tuple([np.float64(x) if type(x) is float else x for x in data])
+    return op.pushforward(tangents, np.float64(node.data), wide, node.params)
 
 
 def _transposed(

@@ -60,7 +60,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The outcome of `compare_derivations`: true when no row failed and something was compared."""
+    """The outcome of `compare_derivations`: true when some row passed and none failed."""
 
     subject: str
     derivations: tuple[str, ...]
@@ -69,7 +69,8 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.rows) and all(row.verdict != FAIL for row in self.rows)
+        verdicts = {row.verdict for row in self.rows}
+        return PASS in verdicts and FAIL not in verdicts
 
     @property
     def failures(self) -> list[Row]:
@@ -125,6 +126,8 @@ class Comparison:
             return "nothing compared"
         if self:
             return PASS
+        if not self.failures:
+            return INCONCLUSIVE
         suspects = self.suspects
         if len(suspects) == 1:
             return f"{FAIL}: '{suspects[0]}' disagrees with the others"

@@ -76,7 +76,7 @@ def _sample(nodes: dict[int, Node], rng: np.random.Generator, inside: bool) -> d
         if any(t is not None for t in moving):
             moving = [None if t is None else cast_like(t, x) for t, x in zip(moving, inputs, strict=True)]
             total = push(node, op, inputs, derivation, moving, choice, False)
-        if inside and own_rounding:
+        if inside:
             total = _add(total, _noise(node, rng))
         if total is not None:
             errors[number] = total
@@ -85,6 +85,7 @@ def _sample(nodes: dict[int, Node], rng: np.random.Generator, inside: bool) -> d
 
 def _noise(node: Node, rng: np.random.Generator) -> Any:
     data = np.asarray(node.data)
+    data = np.where(np.isfinite(data), data, 0.0).astype(data.dtype)
     return rng.choice([-1.0, 1.0], size=data.shape) * np.abs(data) * np.finfo(data.dtype).eps
 
 

@@ -187,7 +187,7 @@ def _tanh_slope(out: Any, x: Any) -> Any:
     if type(x) is float:
         return (1.0 / math.cosh(x)) ** 2
     if isinstance(x, Node):
-        return 4.0 * sigmoid_density(x + x)  # the same, and finite in every derivative
+        return 4.0 * sigmoid_density(np.multiply(2.0, x))  # the same, and finite in every derivative
     with np.errstate(over="ignore"):
         return np.square(1.0 / np.cosh(x))
 

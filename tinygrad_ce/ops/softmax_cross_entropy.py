@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..derivation import Assumption
 from ..registry import op
 from .exponentials import (
     ACCURATE,
@@ -27,6 +28,7 @@ from .exponentials import (
     from_rows,
     narrow,
     rows_of,
+    small_gap,
     wide,
 )
 from .loss import PLAIN, of_logits, sampler, weighed
@@ -269,6 +271,21 @@ def analytic(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: 
     return spread(g, t, reduction, z) * difference
 
 
+def _no_weight_on_underflow(z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> bool | str:
+    """Whether 1 / ŷ is finite where it is needed, and no logit leads by so much that digits are lost."""
+    t = of_logits(z, targets, weight, o)
+    behind = np.max(wide(z), axis=t.axis, keepdims=True, initial=-np.inf) - wide(z)
+    worst = np.max(np.where((t.effective != 0) & np.isfinite(behind), behind, 0.0), initial=0.0)
+    if worst > 700.0:
+        return f"a class with weight stands {worst:.3g} behind"
+    return small_gap(z, t.axis)
+
+
+ACCURATE_QUOTIENT = Assumption(
+    "the two largest logits less than 30 apart, no class with weight over 700 behind", _no_weight_on_underflow
+)
+
+
 def _chain(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
     p = softmax(wide(z), axis=t.axis)
@@ -311,5 +328,9 @@ softmax_cross_entropy.derivation("stable", formula=STABLE)((stable, *REST))
 softmax_cross_entropy.derivation("analytic", order=1, formula="ŷ − y", assumes=[PLAIN], accurate=ACCURATE)(
     (analytic, *REST)
 )
-softmax_cross_entropy.derivation("chain", formula="ŷ ⊙ (h − Σ h ŷ), h = −ỹ / ŷ", accurate=ACCURATE)((_chain, *REST))
-softmax_cross_entropy.derivation("jacobian", formula="(diag ŷ − ŷ ŷᵀ)(−ỹ / ŷ)", accurate=ACCURATE)((_jacobian, *REST))
+softmax_cross_entropy.derivation("chain", formula="ŷ ⊙ (h − Σ h ŷ), h = −ỹ / ŷ", accurate=ACCURATE_QUOTIENT)(
+    (_chain, *REST)
+)
+softmax_cross_entropy.derivation("jacobian", formula="(diag ŷ − ŷ ŷᵀ)(−ỹ / ŷ)", accurate=ACCURATE_QUOTIENT)(
+    (_jacobian, *REST)
+)
