@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .choice import Choice, reachable
-from .derivation import Derivation
+from .derivation import AUTODIFF, Derivation
 from .identities import cast_like
 from .node import Node, next_number, plain, recorded
 from .op import Op
@@ -87,10 +87,13 @@ def _transposed(
     g = type(node).leaf(np.zeros_like(node.data) if type(node.data) is not float else 0.0)
     total = None
     with recorded(True):
-        gradients = pull(node, op, inputs, derivation, g, moving, choice, True, again=create_graph)
+        if create_graph or derivation.name == AUTODIFF:
+            gradients = pull(node, op, inputs, derivation, g, moving, choice, True, again=create_graph)
+        else:  # only g moves: the rule sees plain inputs, whatever it does to them
+            gradients = derivation.rule(g, node.data, tuple([plain(x) for x in inputs]), node.params, moving)
         for i in moving:
             gx = gradients[i]
-            if gx is None or not gx.requires_grad:
+            if not isinstance(gx, Node) or not gx.requires_grad:
                 continue
             seed = cast_like(tangents[i], gx)
             if create_graph and not isinstance(seed, Node):

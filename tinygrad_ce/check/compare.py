@@ -196,13 +196,8 @@ def _accuracy(
             values = [traced[n][1] if n in traced else Value.leaf(0.0, False) for n in leaves]
             bars, conditions = rounding(values), conditioning(values)
     except (NotImplementedError, TypeError, ValueError) as error:
-        eps = [np.finfo(g.dtype).eps * 1e4 * np.max(np.abs(g), initial=0.0) for g in gradients]
-        bars = [np.full(g.shape, e) for g, e in zip(gradients, eps, strict=True)]
-        return (
-            bars,
-            bars,
-            f"its rule cannot be traced, so its error bar is a guess, 1e4 eps of the largest ({error})",
-        )
+        bars = [np.finfo(g.dtype).eps * GUESS * np.abs(g) for g in gradients]
+        return bars, bars, f"its rule cannot be traced, so its error bars are a guess, {GUESS:g} eps ({error})"
     shape = [g.shape for g in gradients]
     return (
         [np.broadcast_to(b, s) for b, s in zip(bars, shape, strict=True)],

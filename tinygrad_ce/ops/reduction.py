@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from ..forms import linear, primitive
 from ..node import plain
+from ..op import Op
+from ..registry import implements
 
 Axis = int | tuple[int, ...] | None
 
@@ -51,14 +53,13 @@ def _count(x: Any, axis: Axis) -> int:
     return n
 
 
-@linear(np.sum, transpose=_spread, samples=_samples_with_empty, formula="g, broadcast")
+@linear(transpose=_spread, samples=_samples_with_empty, formula="g, broadcast")
 def sum(a: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Σ a over `axis` (all of it by default)."""
     return np.sum(a, axis=axis, keepdims=keepdims)
 
 
 @linear(
-    np.mean,
     transpose=lambda g, x, *, axis, keepdims: _spread(g / max(_count(x, axis), 1), x, axis=axis, keepdims=keepdims),
     samples=_samples,
     formula="g / n, broadcast",
@@ -89,13 +90,39 @@ _EXTREME: dict[str, Any] = {
 }
 
 
-@primitive(np.max, np.amax, **_EXTREME)
+@primitive(**_EXTREME)
 def max_(a: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """The largest entry over `axis`; the gradient is shared evenly among entries that tie."""
     return np.max(a, axis=axis, keepdims=keepdims)
 
 
-@primitive(np.min, np.amin, **_EXTREME)
+@primitive(**_EXTREME)
 def min_(a: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """The smallest entry over `axis`; the gradient is shared evenly among entries that tie."""
     return np.min(a, axis=axis, keepdims=keepdims)
+
+
+# -- as NumPy spells them --------------------------------------------------------------------------------------
+
+
+def _spelt(op: Op, name: str, *after_axis: str) -> Callable[..., Any]:
+    """NumPy's signature of a reduction: what stands between axis and keepdims is refused by name."""
+
+    def call(a: Any, axis: Any = None, *rest: Any, **named: Any) -> Any:
+        given = {**dict(zip((*after_axis, "keepdims"), rest, strict=False)), **named}
+        keepdims = given.pop("keepdims", False)
+        for key, value in given.items():
+            if value is not None:
+                raise NotImplementedError(f"np.{name} with {key}= has no rule on Values; leave {key} out")
+        return op(a, axis=axis, keepdims=bool(keepdims))
+
+    return call
+
+
+for _op, _names, _between in (
+    (sum, ("sum",), ("dtype", "out")),
+    (mean, ("mean",), ("dtype", "out")),
+    (max_, ("max", "amax"), ("out",)),
+    (min_, ("min", "amin"), ("out",)),
+):
+    implements(*[getattr(np, n) for n in _names])(_spelt(_op, _names[0], *_between))
