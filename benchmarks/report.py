@@ -27,7 +27,7 @@ def missed(results: Sequence[Result]) -> str:
     if not judged:
         return "No aim was judged: the peers that they name are not installed."
     if not behind:
-        return f"All {len(judged)} aims that could be judged are met."
+        return f"Every aim is met: {len(judged)} of the {len(judged)} that could be judged."
     return f"Missed, {len(behind)} of {len(judged)} aims:\n\n" + "\n".join(f"- {line}" for line in behind)
 
 

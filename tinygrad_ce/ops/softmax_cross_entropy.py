@@ -124,7 +124,7 @@ def _(
     name = "softmax_cross_entropy"
     validate_options(name, label_smoothing, reduction)
     validate_targets(name, logits, targets, weight, axis, ignore_index)
-    if isinstance(logits, np.ndarray) and logits.size and np.min(logits) == -np.inf:
+    if isinstance(logits, np.ndarray) and logits.size and logits.min() == -np.inf:
         masked = np.isneginf(logits)
         if np.any(np.all(masked, axis=axis)):
             raise ValueError(f"{name}: every class of row{where(first(np.all(masked, axis=axis)))} is masked")
@@ -173,7 +173,7 @@ def _one_class_losses(rows: Rows, t: Target) -> Any:
 
 def column(x: Any, axis: int) -> Any:
     """One number a row, with `axis` kept at length 1, in the order of `rows_of`."""
-    return np.moveaxis(x, axis, -1).reshape(-1, 1)
+    return (x if axis in (-1, x.ndim - 1) else np.moveaxis(x, axis, -1)).reshape(-1, 1)
 
 
 def flat(indices: Any, axis: int, rows: Rows) -> Any:

@@ -11,7 +11,6 @@ and `mean` divides by Σ_n Σ_j w_j y_nj over the rows that are not ignored.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -40,7 +39,7 @@ class Target:
         """Whether each row's effective target stands at a single class, its index."""
         return self.indices is not None and not self.smoothing
 
-    @cached_property
+    @property
     def y(self) -> Any:
         """The dense target, 0 in ignored rows."""
         if self.indices is None:
@@ -53,13 +52,13 @@ class Target:
         """Class weights, shaped to broadcast."""
         return None if self.weight is None else along(self.weight, self.axis, self.ndim)
 
-    @cached_property
+    @property
     def row_weight(self) -> Any:
         """w at the index of each row, 0 in ignored ones, axis kept; None: all 1."""
         row = None if self.weight is None else self.weight[self.indices]
         return row if self.kept is None else np.where(self.kept, 1.0 if row is None else row, 0.0)
 
-    @cached_property
+    @property
     def effective(self) -> Any:
         """ỹ, as above."""
         t = self.y
@@ -74,7 +73,7 @@ class Target:
             floor = np.where(self.present, self.smoothing / classes, 0.0)
         return floor if self.kept is None else np.where(self.kept, floor, 0.0)
 
-    @cached_property
+    @property
     def divisor(self) -> Any:
         """What `mean` divides by; 1 where no row counts, so that such a batch has loss 0."""
         if self.indices is not None:
@@ -208,6 +207,8 @@ def _validate_weight(op: str, weight: Any, k: int) -> None:
 
 
 def _validate_indices(op: str, targets: Any, k: int, ignore_index: int | None) -> None:
+    if ignore_index is None and (not targets.size or (targets.min() >= 0 and targets.max() < k)):
+        return
     bad = (targets < 0) | (targets >= k)
     if ignore_index is not None:
         bad &= targets != ignore_index

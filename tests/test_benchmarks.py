@@ -1,0 +1,214 @@
+"""The benchmarks: what they compute is right and what they write is whole. How fast anything is, no test says."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import readme
+from benchmarks.cli import main
+from benchmarks.model import OURS, Aim, Competitor, Result, Row, Timing, Verdict, matching
+from benchmarks.report import digits, missed, notes, seconds, table
+from benchmarks.rows import ROWS
+from benchmarks.rows.depth import bytes_a_node
+from benchmarks.timing import FEWEST, Disagreement, agreement, measure, ratio
+
+ROOT = Path(__file__).resolve().parents[1]
+SLOW = ("deep chains", "import")
+
+
+# -- the command -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One run of the command on one row, with next to no time."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    options = ["--only", "cross-entropy, 64", "--budget", "0.05", "--json", folder / "it.json"]
+    command = [sys.executable, "-m", "benchmarks", *options, "--markdown", folder / "it.md"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout, json.loads((folder / "it.json").read_text("utf-8")), (folder / "it.md").read_text("utf-8")
+
+
+def test_json_has_machine_and_rows(run):
+    _, made, _ = run
+    machine, (row,) = made["machine"], made["rows"]
+    assert {"cpu", "cores", "threads", "python", "numpy", "blas", "peers"} <= machine.keys()
+    assert machine["threads"] == 1
+    assert {"micrograd", "torch"} == machine["peers"].keys()
+    assert row["name"] == "softmax cross-entropy, 64 × 10" and row["error"] is None
+    assert row["rounds"] >= FEWEST
+
+
+def test_json_has_ratios_to_the_baseline(run):
+    _, made, _ = run
+    (row,) = made["rows"]
+    timings = {t["competitor"]: t for t in row["timings"]}
+    assert timings[row["baseline"]]["ratio"] == 1.0
+    assert timings[OURS]["installed"] and timings[OURS]["ratio"] > 0
+    for t in timings.values():
+        if t["installed"]:
+            assert 0 < t["low"] <= t["median"] <= t["high"]
+        else:
+            assert t["median"] is None and t["ratio"] is None
+    assert row["difference"] < 1e-12
+
+
+def test_results_survive_json(run):
+    _, made, _ = run
+    (row,) = made["rows"]
+    assert json.loads(json.dumps(Result.from_dict(row).to_dict())) == row
+
+
+def test_markdown_is_what_was_printed(run):
+    printed, made, markdown = run
+    head, rule, *lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert head.split("|")[1].strip() == "row" and set(rule) <= set("|-: ")
+    assert len(lines) == len(made["rows"][0]["timings"])
+    assert len({line.count("|") for line in (head, rule, *lines)}) == 1
+    assert len({len(line) for line in (head, rule, *lines)}) == 1
+    assert made["machine"]["numpy"] in markdown
+    assert head in printed and lines[-1] in printed
+
+
+def test_no_such_row(capsys):
+    assert main(["--only", "no such row"]) == 2
+    assert "scalar chain" in capsys.readouterr().err
+
+
+def test_list_measures_nothing(capsys):
+    assert main(["--list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(ROWS)
+
+
+@pytest.mark.parametrize("arguments", [["--budget", "0"], ["--budget", "nan"], ["--readme", "--only", "x"]])
+def test_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as refused:
+        main(arguments)
+    assert refused.value.code == 2
+    assert capsys.readouterr().err
+
+
+# -- rows ------------------------------------------------------------------------------------------------------
+
+
+def test_rows_name_their_competitors():
+    assert len({row.name for row in ROWS}) == len(ROWS)
+    for row in ROWS:
+        names = [c.name for c in row.competitors]
+        assert len(set(names)) == len(names)
+        assert row.baseline in names
+        assert row.aim is None or (OURS in names and row.aim.against in names)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name not in SLOW], ids=lambda row: row.name)
+def test_everybody_computes_the_same(row):
+    assert agreement(row, row.present) < 1e-12
+
+
+def test_rows_are_found_by_part_of_their_name():
+    assert [row.name for row in matching(ROWS, "TRAINING step, batch 32")] == ["training step, batch 32"]
+    assert len(matching(ROWS, "")) == len(ROWS)
+
+
+def test_bytes_a_node():
+    assert 50 < bytes_a_node(2_000) < 2_000
+
+
+# -- measuring -------------------------------------------------------------------------------------------------
+
+
+def competitor(name, answer, needs=None):
+    return Competitor(name, lambda: lambda: answer, needs)
+
+
+def row_of(*competitors, **options):
+    return Row("a row", "It does nothing.", "call", "theirs", competitors, **options)
+
+
+def test_what_disagrees_is_not_timed():
+    with pytest.raises(Disagreement, match="theirs and tinygrad_ce differ by"):
+        measure(row_of(competitor(OURS, (1.0, 2.0)), competitor("theirs", (1.0, 1.0))), 0.0)
+    with pytest.raises(Disagreement):
+        measure(row_of(competitor(OURS, 1.0), competitor("theirs", float("nan"))), 0.0)
+
+
+def test_what_is_not_installed_is_named_and_not_judged():
+    aim = Aim(against="theirs", at_most=0.5)
+    row = row_of(competitor(OURS, 1.0), competitor("theirs", 1.0, needs="no_such_module"), aim=aim)
+    result = measure(row, 0.0)
+    ours, theirs = result.timings
+    assert ours.installed and ours.ratio is None
+    assert not theirs.installed
+    assert result.verdict is not None and result.verdict.met is None
+    assert "not installed" in table([result]) and "≤ 0.5 × theirs: not judged" in table([result])
+    assert missed([result]).startswith("No aim was judged")
+
+
+def test_ratios_are_taken_within_rounds():
+    rounds = [{"a": 1.0, "b": 2.0}, {"a": 30.0, "b": 10.0}, {"a": 4.0, "b": 2.0}]
+    assert ratio(rounds, "a", "b") == 2.0
+    assert ratio(rounds, "a", "a") == 1.0
+    assert ratio(rounds, "a", "c") is None
+
+
+# -- the page --------------------------------------------------------------------------------------------------
+
+
+def result(ratio_to_peer, **options):
+    timings = (Timing(OURS, 2e-6, 1e-6, 3e-6, 2.0, 10), Timing("theirs", 1e-6, 1e-6, 1e-6, 1.0, 10))
+    verdict = Verdict("theirs", 1.6, ratio_to_peer)
+    return Result("a row", "It does nothing.", "call", "theirs", 3, timings, verdict, **options)
+
+
+def test_aims_met_and_missed():
+    good, bad = result(1.6), result(2.0)
+    assert "≤ 1.6 × theirs: met (1.60)" in table([good])
+    assert "≤ 1.6 × theirs: **missed** (2.00)" in table([bad])
+    assert missed([good]) == "Every aim is met: 1 of the 1 that could be judged."
+    assert "Missed, 1 of 2 aims" in missed([good, bad]) and "2.00 × theirs" in missed([good, bad])
+
+
+def test_a_row_that_failed_is_in_the_table():
+    failed = Result("a row", error="Disagreement: by far")
+    assert "failed: Disagreement" in table([failed, result(1.0)])
+    assert "failed: Disagreement" in notes([failed])
+
+
+def test_notes_name_rounds_and_facts():
+    note = notes([result(1.0, difference=2e-16, facts={"nodes": 65614.0})])
+    assert note == "- **a row**: It does nothing. 3 rounds. Answers agree to 2e-16. nodes: 65,614."
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [(1.5e-9, "1.50 ns"), (9.996e-7, "1.00 µs"), (1.234e-5, "12.3 µs"), (0.1, "100 ms"), (61.2, "61.2 s")],
+)
+def test_seconds(time, text):
+    assert seconds(time) == text
+
+
+@pytest.mark.parametrize(("x", "text"), [(0.0, "0.00"), (0.5, "0.50"), (99.96, "100"), (1e6, "1,000,000")])
+def test_digits(x, text):
+    assert digits(x) == text
+
+
+def test_the_measured_part_of_a_page_is_replaced():
+    page = f"before\n{readme.START}\nold\n{readme.END}\nafter\n"
+    made = readme.rewrite(page, "new\n")
+    assert made == f"before\n{readme.START}\n\nnew\n\n{readme.END}\nafter\n"
+    assert readme.rewrite(made, "new") == made
+
+
+@pytest.mark.parametrize("page", ["", readme.START, readme.END + readme.START, 2 * (readme.START + readme.END)])
+def test_a_page_without_its_two_comments_is_refused(page):
+    with pytest.raises(ValueError, match="needs one line"):
+        readme.rewrite(page, "new")
+
+
+def test_the_page_in_the_repository_has_every_row():
+    page = readme.README.read_text("utf-8")
+    assert readme.rewrite(page, "new")
+    assert [row.name for row in ROWS if row.name not in page] == []
