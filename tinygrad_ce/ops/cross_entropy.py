@@ -109,7 +109,7 @@ def _(probabilities: Any, targets: Any, weight: Any, **o: Any) -> Any:
 
 def _to_probabilities(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_probabilities(p, targets, weight, o)
-    return spread(g, t, reduction, p) * over(-t.effective, wide(p))
+    return spread(g, t, reduction) * over(-t.effective, wide(p))
 
 
 def _log_loss(p: Any, t: Target) -> Any:
@@ -119,12 +119,12 @@ def _log_loss(p: Any, t: Target) -> Any:
 
 def _p_to_targets(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_probabilities(p, targets, weight, o)
-    return to_targets(g, out, t, _log_loss(p, t), targets, reduction, p)
+    return to_targets(g, out, t, _log_loss(p, t), targets, reduction)
 
 
 def _p_to_weight(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_probabilities(p, targets, weight, o)
-    return to_weight(g, out, t, _log_loss(p, t), weight, reduction, p)
+    return to_weight(g, out, t, _log_loss(p, t), reduction)
 
 
 cross_entropy.derivation("analytic", formula="−ỹ / p")((_to_probabilities, _p_to_targets, _p_to_weight))

@@ -256,10 +256,10 @@ def _(z: Any, indices: Any, scale: Any, *, axis: int) -> Any:
 def stable(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
     if t.one_class:
-        scale = spread(g, t, reduction, z)
+        scale = spread(g, t, reduction)
         scale = scale if t.row_weight is None else scale * t.row_weight
         return one_class_residual(z, t.indices, scale, axis=t.axis)
-    return spread(g, t, reduction, z) * residual(z, t.effective, axis=t.axis)
+    return spread(g, t, reduction) * residual(z, t.effective, axis=t.axis)
 
 
 def analytic(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
@@ -268,7 +268,7 @@ def analytic(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: 
     difference = p - t.y
     if t.kept is not None:
         difference = np.where(t.kept, difference, 0.0)
-    return spread(g, t, reduction, z) * difference
+    return spread(g, t, reduction) * difference
 
 
 def _no_weight_on_underflow(z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> bool | str:
@@ -289,14 +289,14 @@ ACCURATE_QUOTIENT = Assumption(
 def _chain(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
     p = softmax(wide(z), axis=t.axis)
-    g = spread(g, t, reduction, z) * over(-t.effective, p)
+    g = spread(g, t, reduction) * over(-t.effective, p)
     return p * (g - np.sum(g * p, axis=t.axis, keepdims=True))
 
 
 def _jacobian(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
     p = softmax(wide(z), axis=t.axis)
-    g = spread(g, t, reduction, z) * over(-t.effective, p)
+    g = spread(g, t, reduction) * over(-t.effective, p)
     return through_jacobian(p, g, t.axis)
 
 
@@ -313,12 +313,12 @@ def _surprise(parts: Exponentials) -> Any:
 
 def _to_targets(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
-    return to_targets(g, out, t, _surprise(exponentials(z, t.axis)), targets, reduction, z)
+    return to_targets(g, out, t, _surprise(exponentials(z, t.axis)), targets, reduction)
 
 
 def _to_weight(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
-    return to_weight(g, out, t, _surprise(exponentials(z, t.axis)), weight, reduction, z)
+    return to_weight(g, out, t, _surprise(exponentials(z, t.axis)), reduction)
 
 
 STABLE = "entry i: ŷ_i Σ_{j≠i} ỹ_j − ỹ_i Σ_{j≠i} ŷ_j"

@@ -128,29 +128,29 @@ def reduce(rows: Any, t: Target, reduction: str) -> Any:
     return total / t.divisor if reduction == "mean" else total
 
 
-def spread(g: Any, t: Target, reduction: str, scores: Any) -> Any:
+def spread(g: Any, t: Target, reduction: str) -> Any:
     """The cotangent of the loss as one of the row losses, axis kept."""
     if reduction == "none":
         return np.expand_dims(wide(g), t.axis)
     return wide(g) / t.divisor if reduction == "mean" else wide(g)
 
 
-def to_targets(g: Any, out: Any, t: Target, surprise: Any, targets: Any, reduction: str, scores: Any) -> Any:
+def to_targets(g: Any, out: Any, t: Target, surprise: Any, targets: Any, reduction: str) -> Any:
     """The loss's gradient in a dense target, from the surprise −log ŷ of every class."""
-    rows = spread(g, t, reduction, scores) * surprise * (1.0 - t.smoothing)
+    rows = spread(g, t, reduction) * surprise * (1.0 - t.smoothing)
     if reduction == "mean":
         rows = rows - wide(g) * out / t.divisor
     rows = rows if t.w is None else rows * t.w
     return rows * np.ones_like(plain(targets))
 
 
-def to_weight(g: Any, out: Any, t: Target, surprise: Any, weight: Any, reduction: str, scores: Any) -> Any:
+def to_weight(g: Any, out: Any, t: Target, surprise: Any, reduction: str) -> Any:
     """The loss's gradient in the class weights."""
     unweighted = replace(t, weight=None)
-    rows = spread(g, t, reduction, scores) * surprise * unweighted.effective
+    rows = spread(g, t, reduction) * surprise * unweighted.effective
     if reduction == "mean":
         rows = rows - wide(g) * out / t.divisor * t.y
-    others = tuple([i for i in range(len(np.shape(scores))) if i != t.axis % len(np.shape(scores))])
+    others = tuple([i for i in range(t.ndim) if i != t.axis % t.ndim])
     return np.sum(rows, axis=others)
 
 
