@@ -311,3 +311,14 @@ def test_a_tuple_of_rules_has_one_for_each_input():
 
     with pytest.raises(ValueError, match="1 functions for 2 inputs"):
         f.derivation("short")((lambda g, o, x, y: g,))
+
+
+def test_errors_inside_rules_say_whose_they_are():
+    @tg.op
+    def f(x):
+        return x * 1.0
+
+    f.derivation("broken")(lambda g, out, x: {}["missing"])
+    with pytest.raises(KeyError) as caught:
+        f(Value(np.ones(3))).sum().backward()
+    assert caught.value.__notes__ == ["in derivation 'broken' of f (x (3,) float64)"]

@@ -239,13 +239,18 @@ def pull(
     """A gradient for each needed input, of that input's shape and dtype; None where there is none."""
     if derivation.assumes and choice.name(op) == derivation.name:
         derivation.require(op.name, inputs, node.params)
-    if derivation.name == AUTODIFF:
-        raw = _through_decomposition(op, node, g, needed, choice, create_graph, again)
-    elif create_graph:
-        raw = derivation.rule(g, node, inputs, node.params, needed)
-    else:
-        data = tuple([x.data if isinstance(x, Node) else x for x in inputs])
-        raw = on_plain(derivation, g, node.data, data, node.params, needed)
+    try:
+        if derivation.name == AUTODIFF:
+            raw = _through_decomposition(op, node, g, needed, choice, create_graph, again)
+        elif create_graph:
+            raw = derivation.rule(g, node, inputs, node.params, needed)
+        else:
+            data = tuple([x.data if isinstance(x, Node) else x for x in inputs])
+            raw = on_plain(derivation, g, node.data, data, node.params, needed)
+    except Exception as error:
+        label = f", of '{node.label}'" if node.label else ""
+        error.add_note(f"in derivation '{derivation.name}' of {op.name}{label} ({op.describe(inputs, node.params)})")
+        raise
     gradients: list[Any] = [None] * len(inputs)
     for i in needed:
         if raw[i] is not None:
