@@ -54,6 +54,7 @@ class Signature:
         self.option_names = tuple(p.name for p in options)
         self.constants = self._places("constants", constants)
         self.indices = self.constants | self._places("indices", indices)
+        self._last_defaults = tuple(self.input_defaults.values())
         self._seen: dict[Any, dict[str, Any]] = {}  # options sorted before
 
     def _places(self, what: str, names: Iterable[str]) -> frozenset[int]:
@@ -65,6 +66,8 @@ class Signature:
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort arguments into array inputs and options, converted and checked."""
         params = self._sorted_before(kwargs) if kwargs else None
+        if len(args) == len(self.input_names) - len(self._last_defaults) and (params is not None or not kwargs):
+            args += self._last_defaults  # the optional inputs, left out
         if self.variadic is None and (len(args) != len(self.input_names) or (kwargs and params is None)):
             args, kwargs = self._bind_by_name(args, kwargs)
             params = None

@@ -249,6 +249,8 @@ class Value(ArrayProtocols):
     __mod__, __rmod__ = binary(ops.remainder)
     __pow__, __rpow__ = binary(ops.power)
     __matmul__, __rmatmul__ = binary(ops.matmul)
+    relu, sigmoid, tanh = unary(ops.relu), unary(ops.sigmoid), unary(ops.tanh)
+    exp, log = unary(ops.exp), unary(ops.log)
     __neg__, __pos__, __abs__ = unary(ops.negative), unary(ops.positive), unary(ops.abs)
     __lt__, __le__ = comparison(operator.lt), comparison(operator.le)
     __gt__, __ge__ = comparison(operator.gt), comparison(operator.ge)

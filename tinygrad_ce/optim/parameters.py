@@ -60,7 +60,7 @@ def described(index: int, param: object) -> str:
 
 def kind(data: Any) -> Kind:
     """Return the dtype, in native byte order, and the shape."""
-    return (PYTHON_FLOAT, ()) if type(data) is float else (data.dtype.newbyteorder("="), data.shape)
+    return (PYTHON_FLOAT, ()) if type(data) is float else (np.dtype(data.dtype.type), data.shape)
 
 
 def nonnegative(name: str, value: float) -> float:
