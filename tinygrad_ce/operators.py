@@ -66,7 +66,23 @@ def binary(op: Op) -> tuple[Binary, Binary]:
 
 def unary(op: Op) -> Callable[[Any], Any]:
     """An operator of one operand."""
-    return lambda self: op(self)
+    scalar, kernel = op.scalar, op.kernel
+
+    def operate(self: Any) -> Any:
+        a = self.data
+        value = type(self)
+        data = scalar(a) if type(a) is float and scalar is not None else kernel(a)
+        if not (self.requires_grad and recording()):
+            return value.leaf(data, False)
+        node = _new(value)
+        node.data = data
+        node.op = op
+        node.inputs = (self,)
+        node.number = next_number()
+        node.requires_grad = True
+        return node
+
+    return operate
 
 
 def comparison(compare: Binary) -> Binary:

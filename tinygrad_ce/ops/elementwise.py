@@ -189,7 +189,7 @@ def _tanh_slope(out: Any, x: Any) -> Any:
     if isinstance(x, Node):
         return 4.0 * sigmoid_density(np.multiply(2.0, x))  # the same, and finite in every derivative
     with np.errstate(over="ignore"):
-        return np.square(1.0 / np.cosh(x))
+        return np.square(np.reciprocal(np.cosh(x)))
 
 
 tanh = elementwise(np.tanh, _tanh_slope, scalar=math.tanh, formula="g / cosh² x")
