@@ -363,3 +363,21 @@ def test_an_axis_that_is_not_there_is_refused(op):
     for x in (np.zeros((2, 3)), Value(np.zeros((2, 3))), Value(1.0)):
         with pytest.raises(IndexError, match=f"{op.name}: axis 5 is out of bounds"):
             op(x, axis=5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_loss_and_gradient_over_a_hundred_thousand_classes(dtype, axis):
+    row = np.random.default_rng(1).normal(size=100_000).astype(dtype)
+    with mpmath.workdps(60):
+        s = [mpmath.mpf(float(x)) for x in row]
+        e = [mpmath.exp(x - max_) for max_ in [max(s)] for x in s]
+        total = sum(e)
+        loss = max(s) - s[7] + mpmath.log(total)
+        gradient = [x / total for x in e]
+        gradient[7] = -(total - e[7]) / total
+        z = Value(row[None] if axis == 1 else row[:, None])
+        found = tg.softmax_cross_entropy(z, [7], axis=axis)
+        found.backward()
+        assert ulps(found.data, [[loss]], dtype) <= 4
+        assert ulps(z.grad, [gradient], dtype) <= 4
