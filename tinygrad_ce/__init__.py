@@ -14,7 +14,7 @@ Importing it imports NumPy and nothing heavier: what draws, plots or shows progr
 from importlib import import_module
 from types import ModuleType
 
-from .check import compare_derivations
+from .check import compare_derivations, gradcheck
 from .choice import use_derivation
 from .derivation import Assumption, AssumptionError
 from .draw import draw
@@ -66,6 +66,7 @@ __all__ = [
     "cross_entropy",
     "draw",
     "grad",
+    "gradcheck",
     "hvp",
     "jvp",
     "log_softmax",

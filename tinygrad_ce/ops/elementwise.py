@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import elementwise, ieee, primitive, unbroadcast
+from ..held import hold
 from ..node import Node
 from ..registry import implements
 
@@ -284,8 +285,8 @@ stop_gradient = elementwise(
     lambda x: None,
     None,
     name="stop_gradient",
-    kernel=lambda x: x,
-    scalar=lambda x: x,
+    kernel=hold,
+    scalar=hold,
     constants=("x",),
     formula="none",
     doc="""`x` as a constant: the same data, and no gradient flows through.

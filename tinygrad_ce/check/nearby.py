@@ -1,0 +1,122 @@
+"""A forward beside one point, in one precision: what every oracle that takes differences evaluates.
+
+Values held constant at the point (`stop_gradient`) stay what they were there. The noise of the forward, that is how
+far rounding carries it, is measured and not assumed: sums of large numbers that cancel, a cast to float32 inside and an
+iteration that stops early all show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..held import noting, playing
+from .numbers import HIGH, eps, raised, same, typical
+
+SPACINGS = (2.0**-44, 2.0**-34, 2.0**-24, 2.0**-15)  # relative distances at which noise is looked for
+SAMPLES = 7
+
+
+class Nearby:
+    """f at a point and beside it.
+
+    Parameters
+    ----------
+    f : callable
+        `f(inputs)` of a list of plain arrays, returning a plain array.
+    inputs : sequence
+    moving : positions of the inputs that will be moved
+    dtype : the floating type to evaluate in
+    """
+
+    def __init__(self, f: Callable[[list[Any]], Any], inputs: Sequence[Any], moving: Sequence[int], dtype: Any) -> None:
+        self.f = f
+        self.inputs = [raised(x, dtype) if i in moving else raised(x, dtype) for i, x in enumerate(inputs)]
+        self.moving = tuple(moving)
+        with noting() as self.tape:
+            self.base = np.asarray(f([raised(x, dtype) for x in self.inputs]))
+        self.dtype = self.base.dtype
+        self.calls = 1
+        self._noise: list[tuple[float, Any]] | None = None
+
+    def __call__(self, moved: Mapping[int, Any]) -> Any:
+        """f with some inputs replaced."""
+        self.calls += 1
+        inputs = [moved[i] if i in moved else x.copy() if isinstance(x, np.ndarray) else x for i, x in enumerate(self.inputs)]
+        with playing(self.tape):
+            out = np.asarray(self.f(inputs))
+        if out.shape != self.base.shape:
+            raise ValueError(f"its result has shape {self.base.shape} at the point and {out.shape} beside it")
+        return out
+
+    def at(self, i: int, index: tuple[int, ...], x: Any) -> Any:
+        """f with one number of input i replaced by x."""
+        moved = self.inputs[i].copy()
+        moved[index] = x
+        return self({i: moved})
+
+    def along(self, directions: Mapping[int, Any], t: Any) -> Any:
+        """f at inputs + t · directions."""
+        return self({i: self.inputs[i] + t * d for i, d in directions.items()})
+
+    def noise(self, relative: float) -> Any:
+        """How far rounding carries f, output by output, seen at distances up to `relative` of the inputs' sizes."""
+        if self._noise is None:
+            self._noise = self._measured()
+        found = np.abs(self.base) * (0.5 * eps(self.dtype))
+        for spacing, sigma in self._noise:
+            if spacing <= relative * 4.0:
+                found = np.maximum(found, sigma)
+        return found
+
+    def _measured(self) -> list[tuple[float, Any]]:
+        """Noise from differences of high order, in which what is smooth vanishes (Moré and Wild 2011)."""
+        rng = np.random.default_rng(1)
+        directions = {}
+        for i in self.moving:
+            x = self.inputs[i]
+            size = np.where(x == 0, typical(x), np.abs(x))
+            directions[i] = (rng.choice([-1.0, 1.0], size=x.shape) * rng.uniform(0.5, 1.0, size=x.shape) * size).astype(x.dtype)
+            directions[i] = np.where(np.isfinite(directions[i]), directions[i], 0).astype(x.dtype)
+        found = []
+        for spacing in SPACINGS:
+            if spacing < 4 * eps(self.dtype):
+                continue
+            values = np.stack([self.along(directions, spacing * k) for k in range(SAMPLES)])
+            found.append((spacing, _noise_of(values)))
+        return found
+
+
+def _noise_of(values: Any) -> Any:
+    """Standard deviation of the noise in equally spaced values: the least over orders of difference."""
+    differences = values
+    best = None
+    factor = 1.0
+    for k in range(1, len(values) - 1):
+        differences = np.diff(differences, axis=0)
+        factor *= 2.0 * (2.0 * k - 1.0) / k  # the variance of a k-th difference of unit noise: binomial(2k, k)
+        if k >= 3:
+            sigma = np.sqrt(np.mean(np.square(differences), axis=0) / factor)
+            best = sigma if best is None else np.minimum(best, sigma)
+    return np.where(np.isfinite(best), best, 0.0)  # type: ignore[arg-type]
+
+
+def high(f: Callable[[list[Any]], Any], inputs: Sequence[Any], moving: Sequence[int]) -> tuple[Nearby, str]:
+    """f in extended precision where it goes through, else in the precision of its inputs (float64 at least)."""
+    usual = Nearby(f, inputs, moving, np.float64)
+    if HIGH is np.float64:
+        return usual, "extended precision: this platform has none"
+    try:
+        wide = Nearby(f, inputs, moving, HIGH)
+    except Exception as error:
+        return usual, f"extended precision: the forward refuses it ({type(error).__name__}: {error!s:.80})"
+    if wide.dtype != np.dtype(HIGH):
+        return usual, f"extended precision: the forward returns {wide.dtype}"
+    gap = np.abs(wide.base - usual.base)
+    scale = np.maximum(np.abs(wide.base), np.abs(usual.base))
+    close = (gap <= 1e-3 * np.max(scale[np.isfinite(scale)], initial=0.0)) | same(wide.base, usual.base) | ~np.isfinite(gap)
+    if not np.all(close):
+        return usual, "extended precision: the forward takes another way there"
+    return wide, ""
