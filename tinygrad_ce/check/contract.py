@@ -172,7 +172,7 @@ def repeated(subject: Subject, inputs: Sequence[Any], g: Any) -> tuple[list[Find
             if apart <= THREADED:
                 rounding = max(rounding, apart)
                 continue
-            kind = "state" if calls == 2 else "noise"
+            kind = _kind_of_change(subject, inputs, g, out, i, [first[i], found[i]])
             return [
                 Finding(
                     "noise" if kind == "noise" else "state",
@@ -186,44 +186,62 @@ def repeated(subject: Subject, inputs: Sequence[Any], g: Any) -> tuple[list[Find
     return [], note
 
 
+def _kind_of_change(subject: Subject, inputs: Sequence[Any], g: Any, out: Any, i: int, results: list[Any]) -> str:
+    """Whether results that differ differ at random, or by something kept between calls."""
+    for _ in range(3):
+        results.append(copied(subject.gradients(np.array(g), copied(out), [copied(x) for x in inputs])[i]))
+    steps = [np.asarray(b, dtype=float) - np.asarray(a, dtype=float) for a, b in zip(results, results[1:], strict=False)]
+    grows = all(np.allclose(s, steps[-1], rtol=1e-6, atol=0) for s in steps[1:])  # the same is added each time
+    settled = any(not np.any(s) for s in steps[1:])
+    return "state" if grows or settled else "noise"
+
+
 def in_any_order(subject: Subject, inputs: Sequence[Any], others: Sequence[Sequence[Any]], g: Any) -> list[Finding]:
-    """A, B, A gives A again; so does A after only B's forward, and an array that was changed in place."""
+    """A, B, A gives A again; so does A after only B's forward, a result that was written to, an array changed in place."""
     out = subject.out([copied(x) for x in inputs])
-    expected = [copied(gx) for gx in subject.gradients(np.array(g), copied(out), [copied(x) for x in inputs])]
-    held = subject.gradients(np.array(g), copied(out), [copied(x) for x in inputs])
-    for other in others:
-        try:
-            out_b = subject.out([copied(x) for x in other])
-            if not np.all(np.isfinite(out_b)):
+
+    def again() -> list[Any]:
+        return subject.gradients(np.array(g), copied(out), [copied(x) for x in inputs])
+
+    try:
+        expected = [copied(gx) for gx in again()]
+        for other in others:
+            usable = _usable(subject, other)
+            if usable is None:
                 continue
-            g_b = cotangent(out_b.shape, out_b.dtype, 3)
-            found = subject.gradients(np.array(g), copied(out), [copied(x) for x in inputs])
-            finding = _differ(subject, found, expected, "after the forward ran on other inputs")
+            out_b, g_b = usable
+            finding = _differ(subject, again(), expected, "after the forward ran on other inputs")
+            held = again()
+            subject.gradients(g_b, out_b, [copied(x) for x in other])
+            finding = finding or _differ(
+                subject, held, expected, "in an earlier result, after a later call: it returns a buffer that it uses again"
+            )
+            finding = finding or _differ(subject, again(), expected, "after a call with other inputs")
             if finding:
                 return [finding]
-            subject.gradients(g_b, out_b, [copied(x) for x in other])
-            found = subject.gradients(np.array(g), copied(out), [copied(x) for x in inputs])
-        except Exception as error:
-            if _raises_alone(subject, other):
-                continue
-            return [Finding("state", FAIL, f"called in another order the rule raised {type(error).__name__}: {error!s:.80}", "state", _PURE)]
-        finding = _differ(subject, found, expected, "after a call with other inputs")
-        if finding:
-            return [finding]
-    finding = _differ(subject, held, expected, "in an earlier result, after later calls: it returns a buffer that it uses again")
+        for gx in again():
+            if isinstance(gx, np.ndarray) and gx.flags.writeable:
+                gx[...] = 7.0
+        finding = _differ(subject, again(), expected, "after an earlier result was written to: it hands out what it keeps")
+    except Exception as error:
+        text = f"called in another order the rule raised {type(error).__name__}: {error!s:.80}"
+        return [Finding("state", FAIL, text, "state", _PURE)]
     return [finding] if finding else _changed_in_place(subject, inputs, others, g)
 
 
-_PURE = "a rule depends on nothing but g, out and the inputs: keep no caches, buffers or counters between calls"
-
-
-def _raises_alone(subject: Subject, inputs: Sequence[Any]) -> bool:
+def _usable(subject: Subject, inputs: Sequence[Any]) -> tuple[Any, Any] | None:
+    """The result at other inputs and a cotangent for it; None where they are no point for forward or rule."""
     try:
         out = subject.out([copied(x) for x in inputs])
-        subject.gradients(cotangent(out.shape, out.dtype, 3), out, [copied(x) for x in inputs])
+        g = cotangent(out.shape, out.dtype, 3)
+        subject.gradients(g, copied(out), [copied(x) for x in inputs])
+        out = subject.out([copied(x) for x in inputs])
     except Exception:
-        return True
-    return False
+        return None
+    return (out, g) if np.all(np.isfinite(out)) else None
+
+
+_PURE = "a rule depends on nothing but g, out and the inputs: keep no caches, buffers or counters between calls"
 
 
 def _differ(subject: Subject, found: Sequence[Any], expected: Sequence[Any], when: str) -> Finding | None:
@@ -283,9 +301,31 @@ def linear(runs: Runs, rtol: float) -> list[Finding]:
             if wide is not None and wide1 is not None and wide2 is not None and _combines(wide[i], wide1[i], wide2[i], a, b, rtol):
                 continue  # rounding alone
             what = f"v({a:g} g) is not {a:g} v(g)" if not b else "v(a g₁ + b g₂) is not a v(g₁) + b v(g₂)"
-            same_for_all = same(both[i], v1[i]) and not b
+            same_for_all = same(both[i], v1[i]) and not b and a > 0
+            if _noise_explains(runs, g1, g2, i, a, b, both[i], v1[i], v2[i], wide, wide1, wide2):
+                continue
             return [_not_linear(subject, i, what, "g ignored" if same_for_all else "not linear")]
     return []
+
+
+def _noise_explains(
+    runs: Runs, g1: Any, g2: Any, i: int, a: float, b: float, both: Any, v1: Any, v2: Any, wide: Any, wide1: Any, wide2: Any
+) -> bool:
+    """Whether what is missing is no more than rounding makes of the rule: its sums cancel to nothing."""
+
+    def noise(use: Any, first: Any, second: Any, total: Any, scale: float) -> bool:
+        left = np.abs(np.asarray(total, dtype=np.longdouble) - a * np.asarray(first, dtype=np.longdouble) - b * np.asarray(second, dtype=np.longdouble))
+        bar = abs(a) * use(g1, i, first, _all) + abs(b) * use(g2, i, second, _all)
+        floor = np.max(bar, initial=0.0)
+        return bool(np.all(left <= scale * (bar + 0.1 * floor)))
+
+    if wide is not None and wide1 is not None and wide2 is not None:
+        return noise(runs.wide_rounding, wide1[i], wide2[i], wide[i], 64.0)
+    return noise(runs.spread, v1, v2, both, 32.0)
+
+
+def _all(i: int, x: Any) -> Any:
+    return np.asarray(x)
 
 
 def _combines(both: Any, v1: Any, v2: Any, a: float, b: float, rtol: float) -> bool:

@@ -38,6 +38,8 @@ class Evidence:
     true: list[Any]
     jacobian: Any  # (entries, outputs)
     whole: bool  # every entry was looked at
+    others: dict[int, list[Any]]  # the true gradients of the other inputs, where they have this one's shape
+    run: Callable[[Any], Any]  # the rule's gradient of this input for a cotangent
 
     def fits(self, guesses: list[Any], tolerance: float = FITS) -> bool:
         """Whether guesses at the rule's gradients are what it found."""
@@ -78,6 +80,7 @@ def _evidence(subject: Subject, finding: Finding) -> Evidence:
     gs = [finding.data["g"], *[cotangent(runs.out.shape, runs.out.dtype, s) for s in (21, 22)]]
     found = [truth.pick(i, runs.native(g)[i]).astype(HIGH) for g in gs]
     wide = [runs.wide(g) for g in gs]
+    true = [truth.gradient(g) for g in gs]
     return Evidence(
         subject,
         i,
@@ -86,9 +89,11 @@ def _evidence(subject: Subject, finding: Finding) -> Evidence:
         gs,
         found,
         None if any(w is None for w in wide) else [truth.pick(i, w[i]).astype(HIGH) for w in wide],  # type: ignore[index]
-        [truth.gradient(g)[i].value for g in gs],
+        [t[i].value for t in true],
         truth.jacobian[i][0],
         truth.chosen[i] is None,
+        {k: [t[k].value for t in true] for k in subject.moving if np.shape(true[0][k].value) == np.shape(true[0][i].value)},
+        lambda g: truth.pick(i, runs.native(g)[i]).astype(HIGH),
     )
 
 
@@ -112,12 +117,12 @@ def _rounding(e: Evidence) -> tuple[str, str] | None:
         close = all(np.all(np.abs(w - n) <= 1e-3 * np.abs(a - n)) for a, w, n in zip(e.found, e.wide, e.true, strict=True))
         if close:
             return "cancellation", "the formula is right and loses its digits: its terms cancel, or overflow"
-    if np.asarray(e.x).dtype.itemsize >= 8:
+    if True:
         worst = max(
             float(np.max(np.abs(r) / np.maximum(np.abs(n), 1e-300), initial=0.0)) for r, n in zip(e.residuals, e.true, strict=True)
         )
         factors = [float(np.sum(a * n) / np.sum(n * n)) - 1 for a, n in zip(e.found, e.true, strict=True) if np.any(n)]
-        if worst < 1e-3 and factors and all(abs(f) < 0.2 * worst for f in factors) and _random(e):
+        if worst < 1e-2 and factors and all(abs(f) < 0.7 * worst for f in factors) and _random(e):
             return "cancellation", "it is right to the digits of a narrower float: an intermediate is cast, or digits cancel"
     return None
 
@@ -126,7 +131,7 @@ def _random(e: Evidence) -> bool:
     """Whether relative residuals are of both signs and one size, as rounding's are."""
     r = np.concatenate([np.ravel((a - n) / n) for a, n in zip(e.found, e.true, strict=True)])
     r = r[np.isfinite(r) & (r != 0)]
-    return bool(len(r) > 3 and np.any(r > 0) and np.any(r < 0) and np.max(np.abs(r)) < 5e-7)
+    return bool(len(r) > 3 and np.any(r > 0) and np.any(r < 0) and np.max(np.abs(r)) < 3e-7)
 
 
 def _factor(e: Evidence) -> tuple[str, str] | None:
@@ -134,11 +139,12 @@ def _factor(e: Evidence) -> tuple[str, str] | None:
     if not all(t > 0 for t in top):
         return None
     c = [np.sum(a * n) / t for a, n, t in zip(e.found, e.true, top, strict=True)]
-    if max(c) - min(c) > 1e-6 * max(map(abs, c)) or c[0] == 0:
-        if all(not np.any(a) for a in e.found):
-            return "term missing", "the rule returns zeros"
+    if all(not np.any(a) for a in e.found):
+        return "term missing", "the rule returns zeros"
+    off = abs(float(c[0]) - 1.0)
+    if max(c) - min(c) > min(1e-6, 1e-2 * off) * max(map(abs, c)) or c[0] == 0:
         return None
-    if not e.fits([k * n for k, n in zip(c, e.true, strict=True)], max(FITS * 1e-1, 1e-2 * abs(float(c[0]) - 1))):
+    if not e.fits([k * n for k, n in zip(c, e.true, strict=True)], min(FITS, 1e-2 * off)):
         return None
     return "factor", f"it is {_number(float(c[0]), e)} times the gradient"
 
@@ -156,26 +162,140 @@ def _number(c: float, e: Evidence) -> str:
 
 
 def _transposed(e: Evidence) -> tuple[str, str] | None:
-    if not e.whole or e.x.ndim < 2:
+    if not e.whole:
         return None
-    if e.x.shape[-1] == e.x.shape[-2] and e.fits([np.swapaxes(n, -1, -2) for n in e.true]):
+    if e.x.ndim > 1 and e.x.shape[-1] == e.x.shape[-2] and e.fits([np.swapaxes(n, -1, -2) for n in e.true]):
         return "transposed", "it is the transpose of the gradient"
-    if e.fits([np.transpose(n).reshape(e.x.shape) for n in e.true]):
+    if e.x.ndim > 1 and e.fits([np.transpose(n).reshape(e.x.shape) for n in e.true]):
         return "transposed", "its entries stand in the order of the transpose"
+    if e.out.size == e.x.size and e.fits([(e.jacobian.T @ g.ravel().astype(HIGH)).reshape(e.x.shape) for g in e.cotangents]):
+        return "transposed", "it is J g and not Jᵀ g: the Jacobian, or a matrix in it, is not transposed"
+    if e.out.size > 1 and all(_permuted(a, n) for a, n in zip(e.found, e.true, strict=True)):
+        return "transposed", "it has the numbers of the gradient in other places: a wrong order of axes or indices"
     return None
 
 
-def _few(e: Evidence) -> tuple[str, str] | None:
+def _permuted(found: Any, true: Any) -> bool:
+    a, n = np.ravel(found), np.ravel(true)
+    if np.all(np.abs(a - n) <= 1e-3 * np.max(np.abs(n), initial=0.0)):
+        return False
+    a, n = np.sort(a), np.sort(n)
+    return a.size > 3 and bool(np.all(np.abs(a - n) <= FITS * np.max(np.abs(n), initial=0.0))) and len(np.unique(n)) > 3
+
+
+def _exchanged(e: Evidence) -> tuple[str, str] | None:
+    for k in e.subject.moving:
+        if k != e.i and e.others.get(k) is not None and e.fits(e.others[k]):
+            return "transposed", f"it is the gradient of '{e.subject.names[k]}': the two are exchanged"
+    return None
+
+
+def _other_cotangent(e: Evidence) -> tuple[str, str] | None:
+    """The true rule, with something else in g's place."""
+    shape = np.shape(e.true[0])
+
+    def through(change: Callable[[Any], Any]) -> list[Any]:
+        changed = [np.broadcast_to(change(g), g.shape).ravel().astype(HIGH) for g in e.cotangents]
+        return [(e.jacobian @ g).reshape(shape) for g in changed]
+
+    if e.out.size < 2:
+        return None
+    if e.fits(through(np.mean)) or e.fits(through(lambda g: g.ravel()[0])):
+        return "g ignored", "one number stands in place of g"
+    for axis, n in enumerate(e.out.shape):
+        if n > 1 and e.fits(through(lambda g, axis=axis: np.mean(g, axis=axis, keepdims=True))):  # type: ignore[misc]
+            return "axis", f"g is averaged along axis {axis}"
+        if n > 1 and e.fits(through(lambda g, axis=axis: np.take(g, [0], axis=axis))):  # type: ignore[misc]
+            return "g ignored", f"the first entry of g along axis {axis} stands for all"
+    if e.fits(through(np.abs)):
+        return "not linear", "|g| stands in place of g"
+    return None
+
+
+def _wrong_sum(e: Evidence) -> tuple[str, str] | None:
+    """Contributions summed over other axes of the output than those along which the input was broadcast."""
+    if not e.whole or e.out.ndim < 2 or e.x.size < 2:
+        return None
+    shares = [np.sum(e.jacobian * g.ravel().astype(HIGH), axis=0).reshape(e.out.shape) for g in e.cotangents]
+    for axis, n in enumerate(e.out.shape):
+        if n == e.x.size:
+            others = tuple(k for k in range(e.out.ndim) if k != axis)
+            if e.fits([np.sum(s, axis=others).reshape(e.x.shape) for s in shares]):
+                return "not summed", f"it is summed so that axis {axis} of the output is left: the wrong axes"
+    return None
+
+
+def _pattern(e: Evidence) -> tuple[str, str] | None:
+    """Which entries the rule couples, beside those that f couples."""
+    if not e.whole or e.out.size > 64 or e.out.size < 2 or e.x.size > 400:
+        return None
+    columns = []
+    for k in range(e.out.size):
+        g = np.zeros(e.out.size, e.out.dtype)
+        g[k] = 1.0
+        columns.append(np.ravel(e.run(g.reshape(e.out.shape))))
+    mine = np.stack(columns, axis=1)
+    theirs = np.abs(e.jacobian) > 1e-12 * np.max(np.abs(e.jacobian), initial=0.0)
+    extra = (np.abs(mine) > 1e-12 * np.max(np.abs(mine), initial=0.0)) & ~theirs
+    if np.any(extra):
+        if np.all(np.abs(np.where(extra, 0, mine - e.jacobian)) <= 1e-9 * np.max(np.abs(e.jacobian))):
+            return "mask", "entries have a gradient that do not act on the output: something masked or cut off is not"
+        if _causal(e, extra):
+            return "mask", "later entries act on earlier ones, or the other way round, which f masks"
+        return "axis", "it couples entries that f does not: a sum runs along the wrong axis, or along too many"
+    return None
+
+
+def _causal(e: Evidence, extra: Any) -> bool:
+    """Whether entries coupled in excess stand all on one side of the outputs, along some axis."""
+    if e.x.shape != e.out.shape:
+        return False
+    entries, outputs = np.nonzero(extra)
+    for a, b in zip(np.unravel_index(entries, e.x.shape), np.unravel_index(outputs, e.out.shape), strict=True):
+        if np.all(a > b) or np.all(a < b):
+            return True
+    return False
+
+
+def _zeros(e: Evidence) -> tuple[str, str] | None:
+    """Zeros in the wrong places."""
+    a, n = (np.stack([np.abs(x) for x in xs]) for xs in (e.found, e.true))
+    is_zero, should = (np.all(x <= 1e-12 * np.max(x, initial=0.0), axis=0) for x in (a, n))
+    misplaced, off = np.count_nonzero(is_zero != should), np.count_nonzero(_off(e))
+    if misplaced > 1 and misplaced >= 0.5 * off:
+        name = e.subject.names[e.i]
+        if not np.any(should & ~is_zero):
+            return "term missing", f"{misplaced} entries of '{name}' are 0 that should not be"
+        return "mask", f"{misplaced} entries of '{name}' are 0 that should not be, or the other way round"
+    return None
+
+
+def _off(e: Evidence) -> Any:
+    """Entries that are wrong for some cotangent."""
     off = np.zeros(np.shape(e.found[0]), dtype=bool)
     for a, n in zip(e.found, e.true, strict=True):
         off |= np.abs(a - n) > 1e-9 * np.maximum(np.abs(a), np.abs(n)) + 1e-13 * np.max(np.abs(n), initial=0)
+    return off
+
+
+def _signs(e: Evidence) -> tuple[str, str] | None:
+    """The wrong sign at some entries, all else right."""
+    off = _off(e)
+    if not np.count_nonzero(off) > 1 or np.all(off):
+        return None
+    for a, n in zip(e.found, e.true, strict=True):
+        if not np.any(n[off]) or np.any(np.abs(a + n)[off] > FITS * np.abs(n)[off]):
+            return None
+    where = " (where it is negative)" if e.whole and np.all(e.x[off] < 0) else ""
+    return "sign", f"{np.count_nonzero(off)} entries have the wrong sign{where}"
+
+
+def _few(e: Evidence) -> tuple[str, str] | None:
+    off = _off(e)
     count, size = int(np.count_nonzero(off)), off.size
-    name = e.subject.names[e.i]
-    zero = [np.all(n[off] == 0) or np.all(np.abs(n[off]) < 1e-12 * np.max(np.abs(n))) for n in e.true]
-    if count and all(zero) and count < size and np.any(~np.isfinite(e.x.ravel())) | (count > 1):
-        return "mask", f"{count} entries of '{name}' have a gradient where it is 0: something masked or cut off is not"
-    if 0 < count <= max(1, size // 8) and size >= 4 and count < size:
+    if 0 < count <= max(1, size // 8) and size >= 4:
         entries = ", ".join(str(list(map(int, k))) for k in np.argwhere(off)[:3]) if e.whole else f"{count}"
+        name = e.subject.names[e.i]
         return "one index", f"only {count} of {size} entries of '{name}' are wrong ({entries}): an index, a border or a case"
     return None
 
@@ -246,12 +366,15 @@ def _ratio(e: Evidence) -> tuple[str, str] | None:
     if np.all(np.isnan(r)) or np.nanmax(spread) > 1e-6 * np.nanmax(np.abs(r)) or not e.whole:
         return None
     for axis in range(r.ndim):
-        if r.shape[axis] > 1:
-            others = tuple(k for k in range(r.ndim) if k != axis)
-            width = np.nanmax(r, axis=others) - np.nanmin(r, axis=others) if others else np.zeros(len(r))
-            if others and np.nanmax(width) < 1e-6 * np.nanmax(np.abs(r)):
+        others = tuple(k for k in range(r.ndim) if k != axis and r.shape[k] > 1)
+        if r.shape[axis] > 1 and others:
+            width = np.nanmax(r, axis=others) - np.nanmin(r, axis=others)
+            if np.nanmax(width) < 1e-6 * np.nanmax(np.abs(r)):
                 return "options forgotten", f"it is the gradient times a factor along axis {axis}: weights, a scale or a mask"
-    return "options forgotten", "each entry is the gradient times a factor of its own, whatever g is: a wrong local derivative"
+    diagonal = e.out.size == e.x.size and not np.any(e.jacobian - np.diag(np.diagonal(e.jacobian)))
+    if diagonal and e.x.size > 1:
+        return "", "nothing fits: each entry is off by a factor of its own, whatever g is: another local derivative"
+    return None
 
 
 def _rows(e: Evidence) -> tuple[str, str] | None:
@@ -298,13 +421,19 @@ SUSPICIONS: tuple[Suspicion, ...] = (
     _sign,
     _rounding,
     _factor,
+    _few,
     _transposed,
+    _exchanged,
     _elementwise,
     _other_slice,
+    _other_cotangent,
+    _wrong_sum,
     _simplex,
     _spread,
-    _few,
+    _signs,
+    _zeros,
     _ratio,
+    _pattern,
     _rows,
     _along,
     _mostly,

@@ -29,12 +29,12 @@ GOOD = 1e-10  # a relative error bar with which the search is content
 
 @dataclass
 class Slopes:
-    """Derivatives of every output: the value believed, its error bar, and a contradicting one (nan: none)."""
+    """Derivatives of every output: the value believed and its error bar, and a contradicting one (nan: none) with its."""
 
     value: Any
     bar: Any
     other: Any
-    step: Any
+    other_bar: Any
 
 
 def slopes(near: Nearby, i: int, index: tuple[int, ...]) -> Slopes:
@@ -77,18 +77,18 @@ def _steps(own: float, size: float, dtype: Any) -> list[tuple[float, float]]:
 def _search(near: Nearby, pair: Callable[[float], tuple[Any, Any, Any]], steps: list[tuple[float, float]]) -> Slopes:
     values: list[Any] = []
     bars: list[Any] = []
-    used: list[float] = []
     for k, (h, relative) in enumerate(steps):
         value, bar = _window(pair, h, near.noise(relative), relative)
         values.append(value)
         bars.append(bar)
-        used.append(h)
         if k == len(FIRST) - 1 and _content(values, bars):
             break
-    return _best(np.stack(values), np.stack(bars), np.asarray(used))
+    return _best(np.stack(values), np.stack(bars))
 
 
-def _window(pair: Callable[[float], tuple[Any, Any, Any]], h: float, noise: Any, relative: float) -> tuple[Any, Any]:
+def _window(
+    pair: Callable[[float], tuple[Any, Any, Any]], h: float, noise: Any, relative: float
+) -> tuple[Any, Any]:
     """One extrapolated derivative and its error bar."""
     d = []
     for step in (h, 0.5 * h, 0.25 * h):
@@ -110,20 +110,26 @@ def _content(values: list[Any], bars: list[Any]) -> bool:
     return bool(np.all(agree & ((best <= GOOD * size) | (best <= 1e-4 * GOOD * top))))
 
 
-def _best(values: Any, bars: Any, used: Any) -> Slopes:
-    at = np.argmin(bars, axis=0)[None]
+def _best(values: Any, bars: Any) -> Slopes:
+    # Relative error bars first: far from a spike, large steps see a slope of nearly 0 with a tiny bar.
+    with np.errstate(invalid="ignore"):
+        relative = np.where(np.isfinite(bars), bars / (np.abs(values) + bars), np.inf)
+    sharp = np.nan_to_num(relative, nan=np.inf)
+    score = np.where(np.min(sharp, axis=0) < 1e-3, sharp, bars)
+    at = np.argmin(score, axis=0)[None]
     value = np.take_along_axis(values, at, 0)[0]
     bar = np.take_along_axis(bars, at, 0)[0]
     with np.errstate(invalid="ignore"):
         apart = np.abs(values - value)
+        # Among many windows the best may be lucky: those nearly as good have to agree with it.
+        near = (bars <= 30.0 * bar) & np.isfinite(apart)
+        bar = np.maximum(bar, 0.5 * np.max(np.where(near, apart, 0.0), axis=0))
         contradicts = (apart > 2.0 * (bars + bar)) & (bars < 0.1 * apart) & np.isfinite(apart)
     rivals = np.where(contradicts, bars, np.inf)
     rival = np.argmin(rivals, axis=0)[None]
-    other = np.take_along_axis(values, rival, 0)[0]
-    none = ~np.isfinite(np.take_along_axis(rivals, rival, 0)[0])
-    return Slopes(
-        np.where(np.isfinite(bar), value, np.nan), bar, np.where(none, np.nan, other), used[at[0]] if values.size else at[0]
-    )
+    other_bar = np.take_along_axis(rivals, rival, 0)[0]
+    other = np.where(np.isfinite(other_bar), np.take_along_axis(values, rival, 0)[0], np.nan)
+    return Slopes(np.where(np.isfinite(bar), value, np.nan), bar, other, np.where(np.isfinite(other_bar), other_bar, 0.0))
 
 
 # -- one side at a time ----------------------------------------------------------------------------------------

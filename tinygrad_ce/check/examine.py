@@ -16,8 +16,8 @@ import numpy as np
 from .contract import cotangent
 from .differences import one_sided
 from .findings import FAIL, INCONCLUSIVE, KINK, PASS, Finding
-from .judge import Verdicts, judge
-from .numbers import HIGH, copied, show
+from .judge import Verdicts, judge, reach
+from .numbers import HIGH, copied, eps, show, typical
 from .points import Point
 from .runs import Runs
 from .subject import ContractError, Subject
@@ -40,24 +40,37 @@ class Examined:
     kinks: int = 0
     worst: float = 0.0  # the largest relative difference from the truth that was accepted
     digits: float = 0.0
+    sizes: dict[int, float] = field(default_factory=dict)  # of each input's gradient
     truth: Truth | None = None
     runs: Runs | None = None
 
 
 def examine(
-    subject: Subject, point: Point, *, own: bool, rtol: float | None, atol: float, entries: int | None = None
+    subject: Subject,
+    point: Point,
+    *,
+    usual: dict[int, float] | None,
+    rtol: float | None,
+    atol: float,
+    entries: int | None = None,
 ) -> Examined | None:
-    """Compare the rule with the truth at a point; None where it is no point: f raises or is not finite there."""
+    """Compare the rule with the truth at a point; None where it is no point: f raises or is not finite there.
+
+    `usual`: the size of each gradient at the user's point; None where this is the user's point.
+    """
+    own = usual is None
     try:
         runs = Runs(subject, point.inputs)
     except Exception:
         return None
-    if not runs.out.size or not np.all(np.isfinite(runs.out)):
+    if not np.all(np.isfinite(runs.out)):
         return None
     result = Examined(point, PASS, runs=runs)
     problem = _called(runs, result)
     if problem is not None:
         return problem
+    if not runs.out.size:
+        return _of_nothing(runs, result)
     try:
         truth = Truth(subject, point.inputs, thorough=own, entries=entries)
     except Exception as error:
@@ -72,7 +85,8 @@ def examine(
         for i in subject.moving:
             if found[i] is None:
                 continue
-            v = judge(runs, truth, g, i, found[i], estimates[i], rtol=rtol, atol=atol, own=own)
+            v = judge(runs, truth, g, i, found[i], estimates[i], rtol=rtol, atol=atol, usual=None if own else usual.get(i, 1.0))
+            result.sizes[i] = max(result.sizes.get(i, 0.0), _largest(estimates[i].value))
             at_kinks = _resolve(subject, truth, v, i, g, own)
             held.setdefault(i, set()).update(at_kinks)
             _tally(result, v)
@@ -83,7 +97,7 @@ def examine(
         if result.findings:
             return result
     result.kinks = sum(map(len, held.values()))
-    finding = _shares(subject, runs, truth, held, point)
+    finding = _shares(subject, runs, truth, held, point) if own or point.tied else None
     if finding:
         result.findings.append(finding)
         result.verdict = FAIL
@@ -106,6 +120,18 @@ def cotangents(shape: tuple[int, ...], dtype: Any, own: bool) -> Iterator[Any]:
             g = np.zeros(size, dtype)
             g[int(k)] = 1.0
             yield g.reshape(shape)
+
+
+def _of_nothing(runs: Runs, result: Examined) -> Examined:
+    """An empty result: every gradient is 0."""
+    found = runs.native(np.zeros(runs.out.shape, runs.out.dtype))
+    for i in runs.subject.moving:
+        if found[i] is not None and np.any(np.asarray(found[i]) != 0):
+            text = f"the result is empty and the gradient of '{runs.subject.names[i]}' is not 0"
+            result.verdict = FAIL
+            result.findings.append(Finding("gradient", FAIL, text, "g ignored", point=result.point.name))
+    result.notes.append(f"{result.point.name}: the result is empty, so there is nothing to compare")
+    return result
 
 
 def _called(runs: Runs, result: Examined) -> Examined | None:
@@ -139,6 +165,11 @@ def _called(runs: Runs, result: Examined) -> Examined | None:
     return result
 
 
+def _largest(x: Any) -> float:
+    x = np.abs(np.asarray(x, dtype=np.float64))
+    return float(np.max(x[np.isfinite(x)], initial=0.0))
+
+
 def _tally(result: Examined, v: Verdicts) -> None:
     result.entries += v.found.size
     result.unclear += int(np.count_nonzero(v.unclear))
@@ -157,7 +188,8 @@ def _resolve(subject: Subject, truth: Truth, v: Verdicts, i: int, g: Any, own: b
     """Take entries at kinks and jumps out of what is wrong; the entries that stand at kinks."""
     kinks = []
     weights = np.asarray(g, dtype=HIGH)
-    for flat in np.flatnonzero(v.wrong)[:RESOLVED]:
+    joint: bool | None = None
+    for flat in np.flatnonzero(v.wrong | v.lost)[:RESOLVED]:
         index = truth.place(i, int(flat))
         spot = np.unravel_index(flat, v.wrong.shape)
         if not np.isfinite(truth.near.inputs[i][index]):
@@ -166,21 +198,52 @@ def _resolve(subject: Subject, truth: Truth, v: Verdicts, i: int, g: Any, own: b
         on = weights != 0
         a = v.found[spot]
         if np.any(sides.jump & on):
-            v.wrong[spot], v.unclear[spot] = False, True
+            v.wrong[spot], v.lost[spot], v.unclear[spot] = False, False, True
             continue
         if not np.any(sides.kink & on):
             if not np.isfinite(a) and not np.all(np.isfinite(sides.right + sides.left)):
                 v.wrong[spot], v.unclear[spot] = False, True  # the edge of f's domain
+                continue
+            joint = _corner(truth, i, on) if joint is None else joint
+            if joint and np.isfinite(a):
+                v.wrong[spot] = False  # a tie of several: whether they share rightly is asked of all together
+                kinks.append(index)
             continue
         ends = np.stack([weights * sides.right, weights * sides.left])[:, on]
         low, high = np.sum(np.min(ends, axis=0)), np.sum(np.max(ends, axis=0))
         slack = 4.0 * np.sum(np.abs(weights[on]) * sides.bar[on]) + 1e-6 * max(abs(low), abs(high))
-        if low - slack <= a <= high + slack:
-            v.wrong[spot] = False
+        if low - slack <= a <= high + slack or (np.isfinite(a) and _tied(truth, i, index, sides.kink & on)):
+            v.wrong[spot], v.lost[spot] = False, False
             kinks.append(index)
         elif not np.isfinite(a) and not own:
             v.wrong[spot], v.unclear[spot] = False, True
     return kinks
+
+
+def _whole(i: int, x: Any) -> Any:
+    return np.asarray(x)
+
+
+def _tied(truth: Truth, i: int, index: tuple[int, ...], kinked: Any) -> bool:
+    """Whether another entry of the same value stands at the same kink: then who gets what is a convention."""
+    x = truth.near.inputs[i]
+    others = [tuple(int(k) for k in e) for e in np.argwhere(x == x[index]) if tuple(e) != index]
+    return any(np.any(truth.sides(i, e).kink & kinked) for e in others[:16])
+
+
+def _corner(truth: Truth, i: int, on: Any) -> bool:
+    """Whether f has a kink here that shows only when several entries move: a tie of three for a median."""
+    if truth.chosen[i] is not None:
+        return False
+    x, columns = truth.near.inputs[i], truth.jacobian[i][0]
+    for seed in (0, 1):
+        d = np.random.default_rng(seed).uniform(-1.0, 1.0, size=x.shape).astype(x.dtype) * typical(x)
+        sides = one_sided(truth.near, {i: d})
+        smooth = (d.ravel() @ columns).reshape(sides.right.shape)
+        off = np.abs(sides.right - smooth) > 4.0 * sides.bar + 1e-6 * np.maximum(np.abs(smooth), np.abs(sides.right))
+        if np.any((off | sides.kink) & on & np.isfinite(sides.bar)):
+            return True
+    return False
 
 
 def _shares(
@@ -188,13 +251,17 @@ def _shares(
 ) -> Finding | None:
     """Whether entries that stand at one kink share its slope."""
     for i, entries in held.items():
-        if len(entries) < 2:
+        x = truth.near.inputs[i]
+        if not entries or x.size < 2:
             continue
         kinked = np.stack([truth.sides(i, e).kink.ravel() for e in entries])
-        for k in np.flatnonzero(np.sum(kinked, axis=0) > 1)[:8]:
-            direction = np.zeros_like(truth.near.inputs[i])
-            for e, on in zip(entries, kinked[:, k], strict=True):
-                direction[e] = on
+        for k in range(min(runs.out.size, 12)):
+            direction = np.isfinite(x).astype(x.dtype)  # all entries, where nothing says which ones tie
+            if np.any(kinked[:, k]):
+                tied = [x[e] for e, on in zip(entries, kinked[:, k], strict=True) if on]
+                direction = np.isin(x, tied).astype(x.dtype)
+            elif np.any(kinked):
+                continue
             sides = one_sided(truth.near, {i: direction})
             g = np.zeros(runs.out.size, runs.out.dtype)
             g[k] = 1.0
@@ -202,13 +269,14 @@ def _shares(
             total = float(np.sum(np.asarray(gx, dtype=HIGH) * direction))
             ends = sides.right.ravel()[k], sides.left.ravel()[k]
             slack = 4.0 * sides.bar.ravel()[k] + 1e-6 * max(map(abs, ends))
+            slack += 64.0 * eps(runs.dtype) * float(np.sum(np.abs(gx)) + np.max(reach(runs, g.reshape(runs.out.shape), i, _whole)))
             if np.isfinite(slack) and not min(ends) - slack <= total <= max(ends) + slack:
                 return Finding(
                     "gradient",
                     FAIL,
                     f"{len(entries)} entries of '{subject.names[i]}' tie; moved together their gradients add up to {total:.6g}, "
                     f"and the slopes of f are {float(ends[1]):.6g} and {float(ends[0]):.6g}",
-                    "factor",
+                    "",
                     "share the gradient among the entries that tie, or give it to one of them",
                     point=point.name,
                     where=subject.names[i],

@@ -116,12 +116,13 @@ def check_subject(
     subject.out([copied(x) for x in subject.inputs])  # TypeError where f is no function of one array
     if not _contract(report, subject, wrt):
         return report
-    if not _own_point(report, subject, rtol, atol):
+    usual = _own_point(report, subject, rtol, atol)
+    if report.findings:
         return report
-    if order > 1:
-        _higher(report, subject)
     if others:
-        _elsewhere(report, subject, rtol, atol)
+        _elsewhere(report, subject, usual, rtol, atol)
+    if order > 1 and not report.findings:
+        _higher(report, subject)
     return report
 
 
@@ -188,30 +189,33 @@ def _failed(report: GradReport, row: str, findings: list[Finding]) -> bool:
 # -- numbers ---------------------------------------------------------------------------------------------------
 
 
-def _own_point(report: GradReport, subject: Subject, rtol: float | None, atol: float) -> bool:
+def _own_point(report: GradReport, subject: Subject, rtol: float | None, atol: float) -> dict[int, float]:
+    """The numbers at the user's point; the sizes of the gradients there."""
     point = Point("your point", list(subject.inputs))
     large = too_large(subject)
-    found = examine(subject, point, own=True, rtol=rtol, atol=atol, entries=large)
+    found = examine(subject, point, usual=None, rtol=rtol, atol=atol, entries=large)
     if found is None:
         out = subject.out([copied(x) for x in subject.inputs])
-        what = "empty" if not out.size else "not finite"
-        report.rows.append(Row("gradient", INCONCLUSIVE, f"the result of {subject.name} is {what} at your point"))
-        report.notes.append(f"the result of {subject.name} is {what} at your point: choose another one")
-        return True
+        bad = int(np.count_nonzero(~np.isfinite(out)))
+        report.rows.append(Row("gradient", INCONCLUSIVE, f"{bad} of {out.size} results are not finite at your point"))
+        report.notes.append(f"{bad} of {out.size} results of {subject.name} are not finite at your point: choose another one")
+        return {}
     _explain(report, subject, found)
     if found.truth is not None:
         report.oracles = [f"{k} ({n})" for k, n in found.truth.used.items() if n]
         report.skipped = list(found.truth.skipped)
     if found.verdict == FAIL:
-        return _numbers_failed(report, "gradient", subject, found)
+        _numbers_failed(report, "gradient", subject, found)
+        return found.sizes
     report.rows.append(Row("gradient", found.verdict, _summary(found)))
     if large is not None and found.runs is not None and found.truth is not None:
         findings, detail = wide_check(subject, found.runs, found.truth, rtol)
         if findings:
-            return _failed(report, "large arrays", findings)
-        report.rows.append(Row("large arrays", PASS, detail))
-        report.sensitivity = detail
-    return True
+            _failed(report, "large arrays", findings)
+        else:
+            report.rows.append(Row("large arrays", PASS, detail))
+            report.sensitivity = detail
+    return found.sizes
 
 
 def _explain(report: GradReport, subject: Subject, found: Examined) -> None:
@@ -248,7 +252,9 @@ def _numbers_failed(report: GradReport, row: str, subject: Subject, found: Exami
     return False
 
 
-def _elsewhere(report: GradReport, subject: Subject, rtol: float | None, atol: float) -> None:
+def _elsewhere(
+    report: GradReport, subject: Subject, usual: dict[int, float], rtol: float | None, atol: float
+) -> None:
     """Layouts of memory, then families of points."""
     findings = _layouts(subject)
     if findings:
@@ -257,7 +263,7 @@ def _elsewhere(report: GradReport, subject: Subject, rtol: float | None, atol: f
     report.rows.append(Row("memory layout", PASS, ", ".join(LAYOUTS)))
     tried, verdicts, entries = [], [], 0
     for point in families(subject, Layout(subject)):
-        found = examine(subject, point, own=False, rtol=max(rtol or 0.0, 1e-7), atol=atol, entries=ENTRIES)
+        found = examine(subject, point, usual=usual, rtol=max(rtol or 0.0, 1e-7), atol=atol, entries=ENTRIES)
         if found is None:
             continue
         report.notes.extend(found.notes)
@@ -298,7 +304,7 @@ def _layouts(subject: Subject) -> list[Finding]:
                 return [Finding("layout", FAIL, text, "shape")]
             if not same(found[i], expected[i]) and not _near(found[i], expected[i]):
                 text = f"with {how} arrays the gradient of '{subject.names[i]}' is another one"
-                return [Finding("layout", FAIL, text, "state", "let NumPy index the arrays; do not rely on strides or raw memory")]
+                return [Finding("layout", FAIL, text, "", "let NumPy index the arrays; do not rely on strides or raw memory")]
     return []
 
 

@@ -53,31 +53,36 @@ def relative_tolerance(dtype: Any, asked: float | None = None) -> float:
 
 
 def judge(
-    runs: Runs, oracle: Truth, g: Any, i: int, found: Any, truth: Estimate, *, rtol: float | None, atol: float, own: bool
+    runs: Runs, oracle: Truth, g: Any, i: int, found: Any, truth: Estimate, *, rtol: float | None, atol: float, usual: float | None
 ) -> Verdicts:
-    """Compare the gradient `found` of input i with the truth. `own`: at the user's point, where digits are asked for."""
+    """Compare the gradient `found` of input i with the truth.
+
+    `usual` is the size of the gradient at the user's point: beside it, digits count only where what is lost is not
+    negligible (a sigmoid's slope of 4e-18 at 40). None: this is the user's point, where all digits count.
+    """
     pick = oracle.pick
     a = pick(i, found).astype(HIGH)
     n, bar_n = truth.value, MARGIN * truth.bar
     dtype = runs.inputs[i].dtype
     rt = relative_tolerance(dtype, rtol)
-    floor = 64.0 * float(np.finfo(dtype).smallest_subnormal) + atol
+    rival_bar = MARGIN * truth.other_bar
+    floor = 64.0 * float(np.finfo(dtype).smallest_subnormal) + atol + 1e-13 * (usual or 0.0)
     with np.errstate(all="ignore"):
         bar = bar_n + floor
-        right = _within(a, n, rt, bar) | _within(a, truth.other, rt, bar)
+        right = _within(a, n, rt, bar) | _within(a, truth.other, rt, bar + rival_bar)
         w = None
         if not np.all(right):
             wide = runs.wide(g)
             if wide is not None and np.shape(wide[i]) == np.shape(found):
                 w = pick(i, wide[i]).astype(HIGH)
                 slack = 16.0 * runs.wide_rounding(g, i, w, pick)
-                slack = slack + 64.0 * eps(HIGH) * (np.abs(w) + truth.scale + _reach(runs, g, i, pick))
-                right_wide = _within(w, n, rt, bar + slack) | _within(w, truth.other, rt, bar + slack)
+                slack = slack + 64.0 * eps(HIGH) * (np.abs(w) + truth.scale + reach(runs, g, i, pick))
+                right_wide = _within(w, n, rt, bar + slack) | _within(w, truth.other, rt, bar + slack + rival_bar)
             else:
                 slack = 8.0 * runs.spread(g, i, a, pick)
-                slack = slack + 16.0 * eps(dtype) * (np.abs(a) + truth.scale + _reach(runs, g, i, pick))
+                slack = slack + 16.0 * eps(dtype) * (np.abs(a) + truth.scale + reach(runs, g, i, pick))
                 bar = bar + slack
-                right_wide = _within(a, n, rt, bar) | _within(a, truth.other, rt, bar)
+                right_wide = _within(a, n, rt, bar) | _within(a, truth.other, rt, bar + rival_bar)
                 right = right | right_wide
         else:
             right_wide = right
@@ -90,16 +95,19 @@ def judge(
         lost, digits = np.zeros(a.shape, dtype=bool), 0.0
         if w is not None and np.any(formula & ~right & ~broken):
             explained = 8.0 * runs.conditioning(g, i, w, pick) + bar
-            lost, digits = _digits(runs.inputs[i].dtype, a, n, explained, formula & ~right & ~broken)
-            if not own:
-                lost = np.zeros(a.shape, dtype=bool)
+            # Where the truth may be 0, nothing is lost.
+            known = (np.abs(n) > 4.0 * bar_n + 64.0 * eps(HIGH) * reach(runs, g, i, pick)) & (np.abs(w - n) < 0.05 * np.abs(n))
+            lost, digits = _digits(dtype, a, n, explained, formula & ~right & ~broken & known, usual)
     return Verdicts(wrong, unclear & ~wrong, lost, a, w, truth, bar, digits)
 
 
-def _reach(runs: Runs, g: Any, i: int, pick: Any) -> Any:
-    """Σ |g f| / |x|: how large the terms are of which a gradient is usually made, and may be the small difference."""
+def reach(runs: Runs, g: Any, i: int, pick: Any) -> Any:
+    """Σ |g f| / |x|: how large the terms are of which a gradient is usually made, and may be the small difference.
+
+    |x| counts as 1 at most: a softmax at 1000 does not know how far from 0 it is.
+    """
     x = np.abs(pick(i, runs.inputs[i]).astype(np.float64))
-    size = np.where((x > 0) & np.isfinite(x), x, typical(runs.inputs[i]))
+    size = np.minimum(np.where((x > 0) & np.isfinite(x), x, typical(runs.inputs[i])), 1.0)
     return float(np.sum(np.abs(np.asarray(g, dtype=np.float64) * np.asarray(runs.out, dtype=np.float64)))) / size
 
 
@@ -107,12 +115,15 @@ def _within(x: Any, n: Any, rtol: float, bar: Any) -> Any:
     return (x == n) | (np.abs(x - n) <= rtol * np.maximum(np.abs(x), np.abs(n)) + bar)
 
 
-def _digits(dtype: Any, a: Any, n: Any, explained: Any, where: Any) -> tuple[Any, float]:
+def _digits(dtype: Any, a: Any, n: Any, explained: Any, where: Any, usual: float | None) -> tuple[Any, float]:
     """Where a right formula has lost its digits to rounding of its own, and how many at worst."""
     unit, tiny, size = eps(dtype), float(np.finfo(dtype).tiny), np.abs(n)
     excess = np.where(where, np.maximum(np.abs(a - n) - explained - 8.0 * unit * size, 0.0), 0.0)
     row = np.max(size, axis=-1, keepdims=True) if size.ndim else size
-    all_gone = (excess > 0.5 * size) & (size > tiny)
-    lost = where & (all_gone | (excess / np.maximum(row, tiny) > LOST))
+    if usual is None:
+        limit = LOST if unit > 1e-10 else 0.1 * LOST
+        lost = where & (((excess > 0.5 * size) & (size > tiny)) | (excess / np.maximum(row, tiny) > limit))
+    else:
+        lost = where & (excess > 1e-2 * row) & (excess > 1e-6 * usual)
     worst = float(np.max((excess / np.maximum(size, tiny))[where], initial=0.0))
     return lost, min(float(np.log10(max(worst / unit, 1.0))), -float(np.log10(unit)))

@@ -26,7 +26,7 @@ JACOBIAN = 100_000  # entries of a Jacobian that is computed in full
 ENTRIES = 1500  # inputs of which every entry is differenced
 SAMPLED = 160  # how many are, beyond that
 PROJECTIONS = 8
-SECONDS = 6.0  # for the sparse sweep
+SECONDS = 3.0  # for the sparse sweep
 
 
 def too_large(subject: Subject) -> int | None:

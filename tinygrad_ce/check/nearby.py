@@ -16,7 +16,7 @@ from ..held import noting, playing
 from .numbers import HIGH, eps, raised, same, typical
 
 SPACINGS = (2.0**-44, 2.0**-34, 2.0**-24, 2.0**-15)  # relative distances at which noise is looked for
-SAMPLES = 7
+SAMPLES = 9
 
 
 class Nearby:
@@ -40,15 +40,20 @@ class Nearby:
         self.dtype = self.base.dtype
         self.calls = 1
         self._noise: list[tuple[float, Any]] | None = None
+        self._values: list[Any] = []
+        self.unit = eps(self.dtype)
 
     def __call__(self, moved: Mapping[int, Any]) -> Any:
         """f with some inputs replaced."""
         self.calls += 1
         inputs = [moved[i] if i in moved else x.copy() if isinstance(x, np.ndarray) else x for i, x in enumerate(self.inputs)]
-        with playing(self.tape):
-            out = np.asarray(self.f(inputs))
+        try:
+            with playing(self.tape):
+                out = np.asarray(self.f(inputs))
+        except (ArithmeticError, ValueError):  # no point of f's domain: a matrix that is not positive definite, say
+            return np.full(self.base.shape, np.nan, self.dtype)
         if out.shape != self.base.shape:
-            raise ValueError(f"its result has shape {self.base.shape} at the point and {out.shape} beside it")
+            raise TypeError(f"its result has shape {self.base.shape} at the point and {out.shape} beside it")
         return out
 
     def at(self, i: int, index: tuple[int, ...], x: Any) -> Any:
@@ -65,7 +70,8 @@ class Nearby:
         """How far rounding carries f, output by output, seen at distances up to `relative` of the inputs' sizes."""
         if self._noise is None:
             self._noise = self._measured()
-        found = np.abs(self.base) * (0.5 * eps(self.dtype))
+            self.unit = max([eps(self.dtype), *[eps(t) for t in (np.float32, np.float64) if self._all_in(t)]])
+        found = np.abs(self.base) * (0.5 * self.unit)
         for spacing, sigma in self._noise:
             if spacing <= relative * 4.0:
                 found = np.maximum(found, sigma)
@@ -86,21 +92,30 @@ class Nearby:
                 continue
             values = np.stack([self.along(directions, spacing * k) for k in range(SAMPLES)])
             found.append((spacing, _noise_of(values)))
+            self._values.append(values)
         return found
+
+    def _all_in(self, dtype: Any) -> bool:
+        """Whether every result is a number of a narrower float, and no rounder one: f computes in that."""
+        values = np.concatenate([self.base.ravel(), *[v.ravel() for v in self._values]])
+        values = values[np.isfinite(values)]
+        rounder = np.float16 if dtype is np.float32 else np.float32
+        return bool(np.all(values == values.astype(dtype)) and np.any(values != values.astype(rounder)))
 
 
 def _noise_of(values: Any) -> Any:
-    """Standard deviation of the noise in equally spaced values: the least over orders of difference."""
+    """Noise in equally spaced values: what differences of order 4 to 6 have in common, in standard deviations."""
     differences = values
-    best = None
+    sigmas = []
     factor = 1.0
-    for k in range(1, len(values) - 1):
+    for k in range(1, 7):
         differences = np.diff(differences, axis=0)
         factor *= 2.0 * (2.0 * k - 1.0) / k  # the variance of a k-th difference of unit noise: binomial(2k, k)
         if k >= 3:
-            sigma = np.sqrt(np.mean(np.square(differences), axis=0) / factor)
-            best = sigma if best is None else np.minimum(best, sigma)
-    return np.where(np.isfinite(best), best, 0.0)  # type: ignore[arg-type]
+            sigmas.append(np.sqrt(np.mean(np.square(differences), axis=0) / factor))
+    least, most = np.min(sigmas, axis=0), np.max(sigmas, axis=0)
+    noise = np.where(most < 10.0 * least, most, least)  # of noise alone, all say the same; what is smooth falls off
+    return np.where(np.isfinite(noise), noise, 0.0)
 
 
 def high(f: Callable[[list[Any]], Any], inputs: Sequence[Any], moving: Sequence[int]) -> tuple[Nearby, str]:

@@ -35,6 +35,11 @@ class Point:
     inputs: list[Any]
     lenient: bool = False
 
+    @property
+    def tied(self) -> bool:
+        """Whether entries are equal there on purpose."""
+        return self.name.startswith(TIED)
+
 
 # -- what inputs look like -------------------------------------------------------------------------------------
 
@@ -44,7 +49,7 @@ def kind_of(x: Any) -> str:
     a = np.asarray(x, dtype=np.float64)
     if not a.size or not np.all(np.isfinite(a)):
         return "masked" if a.size else "general"
-    if a.size > 1 and np.all((a == 0) | (a == 1)) and a.ndim:
+    if a.ndim and np.all((a == 0) | (a == 1)) and np.any(a == 0) and np.any(a == 1):
         return "one-hot" if a.ndim and a.shape[-1] > 1 and np.all(np.sum(a, axis=-1) == 1) else "binary"
     if a.ndim and a.shape[-1] > 1 and np.all(a >= 0) and np.all(np.abs(np.sum(a, axis=-1) - 1) < 1e-5):
         return "probabilities"
@@ -71,6 +76,7 @@ def drawn(kind: str, shape: tuple[int, ...], rng: np.random.Generator, like: Any
     return np.sort(x) if kind == "sorted" else x
 
 
+TIED = ("ties", "all equal", "zeros", "some zeros", "−0.0")
 FREE_KINDS = ("general", "positive")  # kinds whose numbers may be anything
 
 
@@ -103,12 +109,11 @@ class Layout:
                 continue
             shape = tuple(mapping.get(n, n) for n in x.shape)
             found.append(x if shape == x.shape else self._refilled(i, x, shape, mapping, rng))
-        expected = tuple(mapping.get(n, n) for n in self.out_shape)
         try:
             out = self.subject.out([copied(x) for x in found])
         except Exception:
             return None
-        return found if out.shape == expected and np.all(np.isfinite(out)) else None
+        return found if out.ndim == len(self.out_shape) and np.all(np.isfinite(out)) else None
 
     def _refilled(self, i: int, x: Any, shape: tuple[int, ...], mapping: Mapping[int, int], rng: Any) -> Any:
         """An input at another size, from the numbers that it had."""
@@ -171,6 +176,8 @@ VALUES: dict[str, Transform] = {
     "saturated (±40)": _signed(40.0),
     "saturated (±1000)": _signed(1000.0),
     "many sizes": lambda x, rng: rng.choice([-1.0, 1.0], size=x.shape) * 10.0 ** rng.uniform(-6, 3, size=x.shape),
+    "far from 0 (1e4)": lambda x, rng: 1e4 + rng.normal(size=x.shape),
+    "far from 0 (1e7)": lambda x, rng: 1e7 + rng.normal(size=x.shape),
     "ties": lambda x, rng: rng.choice([-1.5, 0.5, 2.0], size=x.shape),
     "all equal": lambda x, rng: np.full(x.shape, 0.7),
     "some zeros": _some_zero,
@@ -188,15 +195,26 @@ def families(subject: Subject, layout: Layout, *, full: bool = True) -> Iterator
     for name, transform in VALUES.items():
         if loose:
             yield Point(name, _with(base, {i: transform(base[i], rng) for i in loose}))
-        if len(loose) > 1 and name in ALONE:
+        if 1 < len(loose) < 7 and name in ALONE:
             for i in loose:
                 yield Point(f"{name}, '{subject.names[i]}' alone", _with(base, {i: transform(base[i], rng)}))
+    for name, move in (("your numbers, rolled", _rolled), ("your numbers, reversed", _reversed)):
+        yield Point(name, [move(x) if i in subject.moving else copied(x) for i, x in enumerate(subject.inputs)])
     yield from _of_kinds(subject, layout, base, rng)
     yield from _masked(subject, layout, base, rng)
     yield from _sizes(subject, layout)
     yield from _indices(subject, base)
+    yield from _switches(base)
     yield from _other_dtypes(subject, base)
     yield from _loose_shapes(subject, base, loose)
+
+
+def _rolled(x: Any) -> Any:
+    return np.roll(x, 1)
+
+
+def _reversed(x: Any) -> Any:
+    return np.flip(x).copy()
 
 
 def _with(base: Sequence[Any], new: Mapping[int, Any]) -> list[Any]:
@@ -256,6 +274,14 @@ def _indices(subject: Subject, base: Sequence[Any]) -> Iterator[Point]:
         yield Point("other indices", [rng.permutation(x.ravel()).reshape(x.shape) if i in whole else copied(x) for i, x in enumerate(base)])
 
 
+def _switches(base: Sequence[Any]) -> Iterator[Point]:
+    """Other masks, for boolean inputs."""
+    masks = [i for i, x in enumerate(base) if isinstance(x, np.ndarray) and x.dtype.kind == "b" and x.size > 1]
+    for seed in (0, 1) if masks else ():
+        rng = np.random.default_rng(seed)
+        yield Point("other masks", [rng.random(x.shape) < 0.6 if i in masks else copied(x) for i, x in enumerate(base)])
+
+
 def _other_dtypes(subject: Subject, base: Sequence[Any]) -> Iterator[Point]:
     for dtype in (np.float32, np.float64):
         if any(base[i].dtype != dtype for i in subject.moving):
@@ -283,7 +309,7 @@ def laid_out(x: Any, how: str) -> Any:
         wide = np.repeat(x[..., None], 2, axis=-1)
         return wide[..., 0]
     if how == "Fortran order":
-        return np.asfortranarray(x)
+        return x.copy(order="F")
     y = x.copy()
     y.flags.writeable = False
     return y

@@ -107,7 +107,7 @@ class Subject:
             return filled
         if len(raw) != n:
             raise ContractError(
-                "count",
+                "shape",
                 f"the rule returned {len(raw)} gradient{'s' * (len(raw) != 1)} for {n} inputs "
                 f"({', '.join(self.names)}); return one for each, None where there is none",
             )

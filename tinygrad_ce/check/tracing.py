@@ -50,7 +50,7 @@ def traced_gradients(
 ) -> list[Any]:
     """Gradients of <g, f(inputs)> by a sweep through a trace of f, in the precision of the inputs.
 
-    Raises whatever f raises on Values: it cannot be traced then.
+    Raises whatever f raises on Values: it cannot be traced then. Nor can it where f leaves that precision on the way.
     """
     leaves = [Traced.leaf(x) if i in moving else x for i, x in enumerate(inputs)]
     with recorded(True):
@@ -63,8 +63,12 @@ def traced_gradients(
     found: dict[int, Any] = {}
     if out.requires_grad:
         choice = Choice(derivation)
+        nodes = reachable(out)
+        widest = max(leaves[i].data.dtype.itemsize for i in moving)
+        if any(x.dtype.itemsize < widest for x in nodes.values()):  # type: ignore[attr-defined]
+            raise TypeError("it computes in a narrower float on the way")
         if derivation is not None:
-            choice.check(reachable(out))
+            choice.check(nodes)
         found = reverse(out, cast_like(np.asarray(g), out), choice, wanted=wanted)
     gradients: list[Any] = [None] * len(leaves)
     for i in moving:

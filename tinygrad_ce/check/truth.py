@@ -19,7 +19,7 @@ import numpy as np
 from ..held import playing
 from .differences import GOOD, Sides, one_sided, slopes
 from .nearby import Nearby, high
-from .numbers import HIGH, eps, raised, typical, unravel
+from .numbers import HIGH, eps, nudged, raised, typical, unravel
 from .subject import Subject
 from .tracing import traced_gradients
 
@@ -33,8 +33,8 @@ class Estimate:
     Attributes
     ----------
     value, bar : arrays of the input's shape
-    other : array
-        What a credible oracle that contradicts `value` says; nan where there is none.
+    other, other_bar : arrays
+        What a credible window of differences that contradicts `value` says; nan where there is none.
     scale : array
         Σ |g| |J|: what rounding in the sum is measured by.
     """
@@ -42,6 +42,7 @@ class Estimate:
     value: Any
     bar: Any
     other: Any
+    other_bar: Any
     scale: Any
 
 
@@ -79,23 +80,28 @@ class Truth:
 
     # -- the Jacobian ------------------------------------------------------------------------------------------
 
-    def _columns(self, i: int) -> tuple[Any, Any, Any]:
-        """Values, bars and contradictions, of shape (chosen entries of input i, outputs)."""
+    def _columns(self, i: int) -> tuple[Any, Any, Any, Any]:
+        """Values, bars, contradictions and their bars, of shape (chosen entries of input i, outputs)."""
         x, chosen = self.near.inputs[i], self.chosen[i]
         shape = (x.size if chosen is None else len(chosen), self.outputs)
-        value, bar, other = np.zeros(shape, self.near.dtype), np.zeros(shape), np.full(shape, np.nan, self.near.dtype)
+        value, bar = np.zeros(shape, self.near.dtype), np.zeros(shape)
+        other, other_bar = np.full(shape, np.nan, self.near.dtype), np.zeros(shape)
         for j in range(shape[0]):
             index = unravel(j if chosen is None else int(chosen[j]), x.shape)
             if not np.isfinite(x[index]):
                 continue  # a masked entry: it cannot be moved, and its gradient is 0
             found = slopes(self.near, i, index)
             v, b, o = found.value.ravel(), found.bar.ravel(), found.other.ravel()
+            other_bar[j] = found.other_bar.ravel()
             poor = b > 10 * GOOD * np.abs(v)
             if self.thorough or np.any(poor):
                 v, b, o = self._sharpened(i, index, v, b, o)
             value[j], bar[j], other[j] = v, b, o
         self.used["differences"] += shape[0]
-        return value, bar, other
+        # Where f did not move at all its slope is 0, or below what its rounding shows beside its other slopes.
+        unseen = 1024.0 * self.near.unit * np.max(np.abs(value[np.isfinite(value)]), initial=0.0)
+        bar = np.where(value == 0, np.maximum(bar, float(unseen)), bar)
+        return value, bar, other, other_bar
 
     def _sharpened(self, i: int, index: tuple[int, ...], v: Any, b: Any, o: Any) -> tuple[Any, Any, Any]:
         """The complex step in place of differences, wherever they confirm it."""
@@ -104,22 +110,22 @@ class Truth:
             return v, b, o
         size = max(float(abs(self.near.inputs[i][index])), 1e-300)
         bar = 16.0 * self.near.noise(1.0).ravel() / (size if size > 1e-290 else typical(self.near.inputs[i]))
-        bar = bar + 16.0 * eps(self.near.dtype) * np.abs(step)
+        again = self._complex_step(i, index, nudge=True)
+        bar = bar + 16.0 * eps(self.near.dtype) * np.abs(step) + (0.0 if again is None else 8.0 * np.abs(step - again))
         confirmed = (np.abs(step - v) <= 2.0 * b + 1e-9 * np.abs(v)) & (bar < b) & np.isfinite(step)
         instead = (np.abs(step - o) <= 1e-6 * np.abs(o)) & np.isfinite(step) & np.isfinite(o)
         take = confirmed | instead
         self.used["complex step"] += int(np.any(take))
         return np.where(take, step, v), np.where(take, bar, b), np.where(take, np.nan, o)
 
-    def _complex_step(self, i: int, index: tuple[int, ...]) -> Any:
+    def _complex_step(self, i: int, index: tuple[int, ...], nudge: bool = False) -> Any:
         if isinstance(self._complex, str):
             return None
         h = 1e-40 if self.near.dtype == np.dtype(HIGH) and HIGH is not np.float64 else 1e-30
         try:
-            moved = [
-                np.array(x, dtype=_COMPLEX) if k in self.subject.moving else raised(x)
-                for k, x in enumerate(self.near.inputs)
-            ]
+            rng = np.random.default_rng(0)
+            inputs = [nudged(x, rng, eps(self.near.dtype)) if nudge else x for x in self.near.inputs]
+            moved = [np.array(x, dtype=_COMPLEX) if k in self.subject.moving else raised(x) for k, x in enumerate(inputs)]
             moved[i][index] += 1j * h
             with playing(self.near.tape):
                 out = np.asarray(self.subject.forward(*moved))
@@ -138,7 +144,7 @@ class Truth:
         flat = np.asarray(g, dtype=self.near.dtype).ravel()
         traced = self._trace(g)
         found = {}
-        for i, (value, bar, other) in self.jacobian.items():
+        for i, (value, bar, other, other_bar) in self.jacobian.items():
             # 0 · inf is 0 here: an output without a cotangent does not speak.
             on = flat != 0
             total = value[:, on] @ flat[on]
@@ -147,7 +153,8 @@ class Truth:
             bars = bars + 8.0 * eps(self.near.dtype) * scale
             differs = np.any(np.isfinite(other[:, on]), axis=1)
             swapped = np.where(np.isfinite(other[:, on]), other[:, on], value[:, on]) @ flat[on]
-            estimate = Estimate(total, bars, np.where(differs, swapped, np.nan), scale)
+            rival_bars = np.where(np.isfinite(other[:, on]), other_bar[:, on], bar[:, on]) @ np.abs(flat[on]).astype(float)
+            estimate = Estimate(total, bars, np.where(differs, swapped, np.nan), rival_bars, scale)
             if traced is not None:
                 self._refine(estimate, *[self.pick(i, t[i]).ravel() for t in traced])
             found[i] = Estimate(*[self._shaped(i, a) for a in astuple_shallow(estimate)])
@@ -166,14 +173,15 @@ class Truth:
     def _shaped(self, i: int, x: Any) -> Any:
         return np.asarray(x).reshape(self.near.inputs[i].shape) if self.chosen[i] is None else np.asarray(x)
 
-    def _trace(self, g: Any) -> tuple[list[Any], list[Any]] | None:
-        """The engine's gradient of a trace of f, in float64 and in extended precision."""
+    def _trace(self, g: Any) -> list[list[Any]] | None:
+        """The engine's gradient of a trace of f: in float64, in extended precision, and beside the point by an ulp of that."""
         if not self._traceable:
             return None
         try:
             results = []
-            for dtype in (np.float64, HIGH):
-                xs = [raised(x, dtype) for x in self.inputs]
+            rng = np.random.default_rng(0)
+            for dtype, unit in ((np.float64, 0.0), (HIGH, 0.0), (HIGH, 2 * eps(HIGH))):
+                xs = [nudged(raised(x, dtype), rng, unit) for x in self.inputs]
                 results.append(
                     traced_gradients(self.subject.on_values, xs, self.subject.moving, np.asarray(g, dtype=dtype))  # type: ignore[arg-type]
                 )
@@ -181,15 +189,17 @@ class Truth:
             self._traceable = False
             self.skipped.append(f"trace: the forward does not run on Values ({type(error).__name__}: {error!s:.80})")
             return None
-        return results[0], results[1]
+        return results
 
-    def _refine(self, e: Estimate, low: Any, top: Any) -> None:
+    def _refine(self, e: Estimate, low: Any, top: Any, beside: Any) -> None:
         """Believe the trace where differences confirm it, with an error bar of its own."""
         with np.errstate(invalid="ignore"):
             own = np.abs(low - top) * (64.0 * eps(top.dtype) / eps(low.dtype)) if top.dtype != low.dtype else 64 * eps(low.dtype) * np.abs(top)
+            own = own + 8.0 * np.abs(top - beside)
+            own = np.maximum(own, 0.3 * np.median(own)) if own.size else own
             bar = own.astype(float) + 64.0 * eps(top.dtype) * (np.abs(top) + e.scale).astype(float)
             confirmed = (np.abs(top - e.value) <= 2.0 * e.bar + GOOD * np.abs(e.value)) & (bar < e.bar)
-            instead = (np.abs(top - e.other) <= 1e-6 * np.abs(e.other)) & np.isfinite(e.other)
+            instead = (np.abs(top - e.other) <= 2.0 * e.other_bar + 1e-6 * np.abs(e.other)) & np.isfinite(e.other)
         take = (confirmed | instead) & np.isfinite(top)
         self.used["trace"] += int(np.count_nonzero(take))
         e.value, e.bar = np.where(take, top, e.value), np.where(take, bar, e.bar)
@@ -206,8 +216,8 @@ class Truth:
         return self._sides[i, index]
 
 
-def astuple_shallow(e: Estimate) -> tuple[Any, Any, Any, Any]:
-    return e.value, e.bar, e.other, e.scale
+def astuple_shallow(e: Estimate) -> tuple[Any, ...]:
+    return e.value, e.bar, e.other, e.other_bar, e.scale
 
 
 def _chosen(size: int, entries: int | None) -> Any:
