@@ -173,7 +173,7 @@ CASES = [
         "hinge at the margin",
         "kink",
         hinge,
-        lambda g, out, s, y: (-g * y * (1 - y * s > 0), None),
+        lambda g, out, s, y: ((-g * y * (1 - y * s > 0)).astype(s.dtype), None),
         (np.array([1.0, -1.0, 0.3]), np.array([1, -1, 1])),
         "slope 0 at the margin itself",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 import tinygrad_ce as tg
 
 from .case import Case
@@ -64,7 +65,9 @@ def policy_gradient_rule(g, out, logits, advantages, actions):
     p = e / np.sum(e, axis=1, keepdims=True)
     hot = actions[:, None] == np.arange(logits.shape[1])
     a = (advantages - np.mean(advantages))[:, None]
-    return g * a * (p - hot) / len(actions), np.zeros_like(advantages), None
+    others = np.where(hot, 0, p)
+    d = np.where(hot, -np.sum(others, axis=1, keepdims=True), others)
+    return g * a * d / len(actions), np.zeros_like(advantages), None
 
 
 def shifted_logsumexp(z):
@@ -118,7 +121,7 @@ def gumbel(logits, noise):
 def gumbel_rule(g, out, logits, noise):
     s = np.exp((logits + noise) / 0.5)
     p = s / np.sum(s)
-    d = 2 * p * (g - np.sum(g * p))
+    d = (2 * p * (g - np.sum(g * p))).astype(logits.dtype)
     return d, d.copy()
 
 

@@ -87,7 +87,7 @@ def conv2d(x, w, b):
     out = np.zeros((w.shape[0], h, v), dtype=x.dtype)
     for i in range(kh):
         for j in range(kw):
-            out = out + np.einsum("chw,oc->ohw", x[:, i : i + h, j : j + v], w[:, :, i, j])
+            out = out + np.tensordot(w[:, :, i, j], x[:, i : i + h, j : j + v], axes=1)
     return out + b[:, None, None]
 
 
@@ -210,7 +210,7 @@ def grid_sample_rule(g, out, image, at):
         np.add.at(pixels, (i + di, j + dj), g * weight)
     row = g * ((1 - v) * (c - a) + v * (d - b))
     column = g * ((1 - u) * (b - a) + u * (d - c))
-    return pixels, np.stack([row, column], axis=1)
+    return pixels, np.stack([row, column], axis=1).astype(at.dtype)
 
 
 def gelu(x):

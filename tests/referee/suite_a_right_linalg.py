@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .case import Case
@@ -15,6 +17,12 @@ def with_spectrum(seed, values):
     """A symmetric matrix with these eigenvalues."""
     q = np.linalg.qr(rng(seed).normal(size=(len(values), len(values))))[0]
     a = q * np.asarray(values) @ q.T
+    return (a + a.T) / 2
+
+
+def symmetric(a):
+    if a.shape[0] != a.shape[1]:
+        raise ValueError(f"a square matrix is needed, not {a.shape}")
     return (a + a.T) / 2
 
 
@@ -39,12 +47,12 @@ def det_rule(g, out, a):
 
 def log_det(a):
     """By Cholesky, of the symmetric part."""
-    factor = np.linalg.cholesky((a + a.T) / 2)
+    factor = np.linalg.cholesky(symmetric(a))
     return 2 * np.sum(np.log(np.diagonal(factor)))
 
 
 def cholesky(a):
-    return np.linalg.cholesky((a + a.T) / 2)
+    return np.linalg.cholesky(symmetric(a))
 
 
 def cholesky_rule(g, out, a):
@@ -83,11 +91,11 @@ def quadratic_rule(g, out, x, a):
 
 def spectral_sum(a):
     """Sum of sin over the eigenvalues of the symmetric part."""
-    return np.sum(np.sin(np.linalg.eigvalsh((a + a.T) / 2)))
+    return np.sum(np.sin(np.linalg.eigvalsh(symmetric(a))))
 
 
 def spectral_sum_rule(g, out, a):
-    w, v = np.linalg.eigh((a + a.T) / 2)
+    w, v = np.linalg.eigh(symmetric(a))
     return g * (v * np.cos(w)) @ v.T
 
 
@@ -103,7 +111,7 @@ def nuclear_rule(g, out, a):
 def mahalanobis(x, mu, a):
     """Gaussian log-density, by a solve and a slogdet."""
     d = x - mu
-    return -0.5 * (d @ np.linalg.solve(a, d) + np.linalg.slogdet(a)[1] + len(x) * np.log(2 * np.pi))
+    return -0.5 * (d @ np.linalg.solve(a, d) + np.linalg.slogdet(a)[1] + len(x) * math.log(2 * math.pi))
 
 
 def mahalanobis_rule(g, out, x, mu, a):
@@ -144,10 +152,11 @@ def rbf(x, y, log_gamma):
 
 
 def rbf_rule(g, out, x, y, log_gamma):
-    gamma = np.exp(log_gamma)
     d = x[:, None] - y
-    w = (-2 * gamma * g * out)[..., None] * d
-    return np.sum(w, axis=1), -np.sum(w, axis=0), np.sum(-gamma * g * out * np.sum(d * d, axis=2))
+    s = np.sum(d * d, axis=2)
+    k = g * np.exp(log_gamma - np.exp(log_gamma) * s)  # gamma times the kernel
+    w = -2 * k[..., None] * d
+    return np.sum(w, axis=1), -np.sum(w, axis=0), -np.sum(k * s)
 
 
 def rayleigh(x, a):
@@ -259,7 +268,7 @@ CASES = [
         "log-determinant by Cholesky",
         "right",
         log_det,
-        lambda g, out, a: g * np.linalg.inv((a + a.T) / 2),
+        lambda g, out, a: g * np.linalg.inv(symmetric(a)),
         (with_spectrum(6, [1e-5, 0.3, 2.0, 40.0]),),
         "an absolute step leaves the positive definite matrices",
     ),

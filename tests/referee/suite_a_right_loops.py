@@ -20,6 +20,8 @@ def contraction(w):
 
 def fixed_point(w, b):
     """h = tanh(Wh + b), iterated until it stands still."""
+    if w.shape != (len(b), len(b)):
+        raise ValueError(f"w of shape {w.shape} does not map a state of {len(b)} to itself")
     c, h = contraction(w), 0 * b
     for _ in range(500):
         new = np.tanh(c @ h + b)
@@ -120,6 +122,8 @@ def runge_kutta_rule(g, out, x, mu):
 
 def hmm(start, move, emit):
     """Log-likelihood of a hidden Markov model, scores unnormalised, by the forward algorithm."""
+    if not len(start) == len(move) == emit.shape[1]:
+        raise ValueError("start, move and emit differ in their number of states")
     a = start + emit[0]
     for row in emit[1:]:
         s = a[:, None] + move
@@ -187,6 +191,8 @@ def soft_dtw_rule(g, out, d):
 def sinkhorn(x):
     """Entropic transport between uniform marginals at costs tanh(x), 200 iterations in the log domain; x is square."""
     c, n = np.tanh(x), x.shape[0]
+    if x.shape != (n, n):
+        raise ValueError(f"as many sources as sinks are needed, not {x.shape}")
     u, v = potentials(c)
     return np.sum(u) / n + np.sum(v) / n
 
@@ -249,6 +255,8 @@ def viterbi_rule(g, out, scores):
 
 def dominant(a):
     """Eigenvalue of largest modulus of the symmetric part, by 60 squarings."""
+    if a.shape[0] != a.shape[1]:
+        raise ValueError(f"a square matrix is needed, not {a.shape}")
     s = (a + a.T) / 2
     m = s @ s
     for _ in range(60):

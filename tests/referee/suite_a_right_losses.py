@@ -16,9 +16,11 @@ def softmax(z, axis=-1):
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
-def log_softmax(z, axis=-1):
-    s = z - np.max(z, axis=axis, keepdims=True)
-    return s - np.log(np.sum(np.exp(s), axis=axis, keepdims=True))
+def log_softmax(z):
+    """With log1p: a winner's logarithm of 1e-30 is not 0."""
+    s = z - np.max(z, axis=-1, keepdims=True)
+    won = np.argmax(s, axis=-1)[..., None] == np.arange(z.shape[-1])
+    return s - np.log1p(np.sum(np.where(won, 0, np.exp(s)), axis=-1, keepdims=True))
 
 
 def sigmoid(x):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .case import Case
@@ -29,8 +31,12 @@ def kl_logits(p, q):
 
 def kl_logits_rule(g, out, p, q):
     a, b = log_softmax(p), log_softmax(q)
-    g, out = np.reshape(g, (-1, 1)), np.reshape(out, (-1, 1))
-    return g * np.exp(a) * (a - b - out), g * (np.exp(b) - np.exp(a))
+    g, d, s = np.reshape(g, (-1, 1)), a - b, np.exp(a)
+    dp = s * np.sum(s[:, None, :] * (d[:, :, None] - d[:, None, :]), axis=2)
+    dq = np.exp(b) - s
+    won = np.arange(p.shape[1]) == np.argmax(s, axis=1)[:, None]
+    others = np.where(won, 0, dq)
+    return g * dp, g * np.where(won, -np.sum(others, axis=1, keepdims=True), dq)
 
 
 def cosine(a, b):
@@ -70,7 +76,7 @@ def info_nce_rule(g, out, a, b):
 
 
 def gaussian_nll(x, mu, log_var):
-    return 0.5 * np.sum(log_var + (x - mu) ** 2 * np.exp(-log_var) + np.log(2 * np.pi))
+    return 0.5 * np.sum(log_var + (x - mu) ** 2 * np.exp(-log_var) + math.log(2 * math.pi))
 
 
 def gaussian_nll_rule(g, out, x, mu, log_var):

@@ -91,7 +91,7 @@ def nan_mean(x):
 
 def nan_mean_rule(g, out, x):
     ok = ~np.isnan(x)
-    return g * 2 * np.where(ok, x, 0) / np.sum(ok).astype(x.dtype)
+    return (g * 2 * np.where(ok, x, 0) / np.sum(ok)).astype(x.dtype)
 
 
 def norms(x):
@@ -121,7 +121,7 @@ def spread(x):
 
 def spread_rule(g, out, x):
     rows = np.arange(len(x))[:, None]
-    return g * ((rows == np.argmax(x, axis=0)) * 1 - (rows == np.argmin(x, axis=0)))
+    return g * (rows == np.argmax(x, axis=0)) - g * (rows == np.argmin(x, axis=0))
 
 
 def trapezoid(y, t):
@@ -136,12 +136,12 @@ def trapezoid_rule(g, out, y, t):
 
 
 def total_variation(x):
-    return np.sum(np.sqrt(np.diff(x) ** 2 + 1e-10))
+    return np.sum(np.sqrt(np.diff(x) ** 2 + 1e-6))
 
 
 def total_variation_rule(g, out, x):
     d = np.diff(x)
-    s = g * d / np.sqrt(d * d + 1e-10)
+    s = g * d / np.sqrt(d * d + 1e-6)
     zero = np.zeros_like(x[:1])
     return np.concatenate([zero, s]) - np.concatenate([s, zero])
 
@@ -297,11 +297,11 @@ CASES = [
         "half weights at the ends, and nodes that may move",
     ),
     Case(
-        "total variation, smoothed at 1e-5",
+        "total variation, smoothed at 1e-3",
         "right",
         total_variation,
         total_variation_rule,
-        (np.array([0.0, 1e-6, 1.0, 1.0 + 1e-5, -2.0]),),
+        (np.array([0.0, 1e-4, 1.0, 1.001, -2.0]),),
         "almost kinks",
     ),
     Case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 import tinygrad_ce as tg
 
 from .case import Case

@@ -98,7 +98,8 @@ def judge(
             # Where the truth may be 0, nothing is lost.
             known = (np.abs(n) > 4.0 * bar_n + 64.0 * eps(HIGH) * reach(runs, g, i, pick)) & (np.abs(w - n) < 0.05 * np.abs(n))
             lost, digits = _digits(dtype, a, n, explained, formula & ~right & ~broken & known, usual)
-    return Verdicts(wrong, unclear & ~wrong, lost, a, w, truth, bar, digits)
+    wrong, unclear, lost = (np.array(np.broadcast_to(m, a.shape)) for m in (wrong, unclear & ~wrong, lost))
+    return Verdicts(wrong, unclear, lost, a, w, truth, bar, digits)
 
 
 def reach(runs: Runs, g: Any, i: int, pick: Any) -> Any:

@@ -35,9 +35,17 @@ def too_large(subject: Subject) -> int | None:
     out = subject.out([copied(x) for x in subject.inputs])
     cost = perf_counter() - start
     n = sum(np.size(subject.inputs[i]) for i in subject.moving)
-    if n * out.size <= JACOBIAN and n <= ENTRIES and n * cost * 20 < 20.0:
+    if n * out.size <= JACOBIAN and n <= ENTRIES and n * cost * 30 < 6.0:
         return None
-    return max(8, min(SAMPLED, int(4.0 / max(cost * 20, 1e-9))))
+    return max(6, min(SAMPLED, int(2.0 / max(cost * 30, 1e-9))))
+
+
+def fewer(subject: Subject, usual: int, seconds: float) -> int:
+    """How many entries of each input to look at in so many seconds, at most the usual number."""
+    start = perf_counter()
+    subject.out([copied(x) for x in subject.inputs])
+    cost = 4.0 * (perf_counter() - start) + 1e-5  # extended precision is slower
+    return max(3, min(usual, int(seconds / (20.0 * cost * max(len(subject.moving), 1)))))
 
 
 def wide_check(subject: Subject, runs: Runs, truth: Truth, rtol: float | None) -> tuple[list[Finding], str]:

@@ -8,6 +8,7 @@ iteration that stops early all show.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..held import noting, playing
 from .numbers import HIGH, eps, raised, same, typical
 
 SPACINGS = (2.0**-44, 2.0**-34, 2.0**-24, 2.0**-15)  # relative distances at which noise is looked for
+WIDER = (2.0**-10, 2.0**-6)  # and those for results that did not move at these: too coarse, or constant
 SAMPLES = 9
 
 
@@ -86,12 +88,19 @@ class Nearby:
             size = np.where(x == 0, typical(x), np.abs(x))
             directions[i] = (rng.choice([-1.0, 1.0], size=x.shape) * rng.uniform(0.5, 1.0, size=x.shape) * size).astype(x.dtype)
             directions[i] = np.where(np.isfinite(directions[i]), directions[i], 0).astype(x.dtype)
-        found = []
-        for spacing in SPACINGS:
-            if spacing < 4 * eps(self.dtype):
+        found: list[tuple[float, Any]] = []
+        still = np.ones(self.base.shape, dtype=bool)  # results that have not moved so far
+        for spacing in SPACINGS + WIDER:
+            if spacing < 4 * eps(self.dtype) or (spacing in WIDER and not np.any(still)):
                 continue
             values = np.stack([self.along(directions, spacing * k) for k in range(SAMPLES)])
-            found.append((spacing, _noise_of(values)))
+            sigma = _noise_of(values) if spacing in SPACINGS else np.zeros(self.base.shape)
+            moves = np.any(values != values[0], axis=0)
+            if found:
+                # What stood still at finer distances and moves now does so in steps: their height is the noise.
+                sigma = np.where(still & moves, np.maximum(sigma, 0.5 * _least_step(values)), sigma)
+            still &= ~moves
+            found.append((spacing, sigma))
             self._values.append(values)
         return found
 
@@ -99,8 +108,14 @@ class Nearby:
         """Whether every result is a number of a narrower float, and no rounder one: f computes in that."""
         values = np.concatenate([self.base.ravel(), *[v.ravel() for v in self._values]])
         values = values[np.isfinite(values)]
-        rounder = np.float16 if dtype is np.float32 else np.float32
-        return bool(np.all(values == values.astype(dtype)) and np.any(values != values.astype(rounder)))
+        coarse = values * 1024.0  # whole numbers and simple fractions fit any float, and say nothing
+        return bool(np.all(values == values.astype(dtype)) and np.any(coarse != np.rint(coarse)))
+
+
+def _least_step(values: Any) -> Any:
+    """The smallest difference between two values that differ."""
+    steps = np.abs(np.diff(np.sort(values, axis=0), axis=0))
+    return np.min(np.where(steps > 0, steps, np.inf), axis=0)
 
 
 def _noise_of(values: Any) -> Any:
@@ -120,18 +135,24 @@ def _noise_of(values: Any) -> Any:
 
 def high(f: Callable[[list[Any]], Any], inputs: Sequence[Any], moving: Sequence[int]) -> tuple[Nearby, str]:
     """f in extended precision where it goes through, else in the precision of its inputs (float64 at least)."""
+    start = perf_counter()
     usual = Nearby(f, inputs, moving, np.float64)
+    cost = perf_counter() - start
     if HIGH is np.float64:
         return usual, "extended precision: this platform has none"
     try:
+        start = perf_counter()
         wide = Nearby(f, inputs, moving, HIGH)
+        if perf_counter() - start > max(0.01, 10.0 * cost):
+            return usual, "extended precision: it takes too long here"
     except Exception as error:
         return usual, f"extended precision: the forward refuses it ({type(error).__name__}: {error!s:.80})"
     if wide.dtype != np.dtype(HIGH):
         return usual, f"extended precision: the forward returns {wide.dtype}"
     gap = np.abs(wide.base - usual.base)
     scale = np.maximum(np.abs(wide.base), np.abs(usual.base))
-    close = (gap <= 1e-3 * np.max(scale[np.isfinite(scale)], initial=0.0)) | same(wide.base, usual.base) | ~np.isfinite(gap)
+    size = max([typical(inputs[i]) for i in moving])
+    close = (gap <= 1e-3 * np.max(scale[np.isfinite(scale)], initial=0.0)) | (gap <= 1e-12 * max(1.0, size)) | same(wide.base, usual.base) | ~np.isfinite(gap)
     if not np.all(close):
         return usual, "extended precision: the forward takes another way there"
     return wide, ""

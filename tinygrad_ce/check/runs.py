@@ -8,6 +8,7 @@ formula moves as far as its conditioning makes it, and what it moves beyond that
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Runs:
         """
         if self.why_not_high:
             return None
+        start = perf_counter()
         try:
             xs = [raised(x) for x in self.inputs]
             g = np.asarray(g, dtype=HIGH)
@@ -57,6 +59,8 @@ class Runs:
         except Exception as error:
             self.why_not_high = f"the rule refuses it ({type(error).__name__}: {error!s:.60})"
             return None
+        if perf_counter() - start > 2.0:
+            self.why_not_high = "it takes too long"  # from the next time on
         if out.dtype != np.dtype(HIGH):
             self.why_not_high = f"the forward returns {out.dtype}"
             return None

@@ -103,7 +103,14 @@ def _direction(subject: Subject, seed: int) -> dict[int, Any]:
 
 def _traced_second(subject: Subject, g: Any, u: dict[int, Any]) -> dict[int, Any]:
     """The engine's gradient of <u, rule> in the inputs, through a trace of the rule."""
-    leaves = [Traced.leaf(raised(x, np.float64)) if i in subject.moving else x for i, x in enumerate(subject.inputs)]
+    try:
+        return _traced_in(HIGH, subject, g, u)
+    except Exception:
+        return _traced_in(np.float64, subject, g, u)
+
+
+def _traced_in(dtype: Any, subject: Subject, g: Any, u: dict[int, Any]) -> dict[int, Any]:
+    leaves = [Traced.leaf(raised(x, dtype)) if i in subject.moving else x for i, x in enumerate(subject.inputs)]
     total = _through_engine(subject, leaves, g, u)
     if not isinstance(total, Node):
         return {i: np.zeros_like(leaves[i].data) for i in subject.moving}
@@ -131,7 +138,7 @@ def _through_engine(subject: Subject, leaves: list[Any], g: Any, u: dict[int, An
             out = subject.source[1](*leaves)
             choice = Choice()
         wanted = {leaves[i].number: leaves[i] for i in subject.moving}
-        seed = cast_like(Traced.leaf(np.asarray(g, dtype=np.float64), False), out)
+        seed = cast_like(Traced.leaf(np.asarray(g), False), out)
         first = reverse(out, seed, choice, wanted=wanted, create_graph=True)
         return sum(np.sum(first[leaves[i].number][1] * u[i]) for i in subject.moving if leaves[i].number in first)
 

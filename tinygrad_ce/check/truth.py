@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..held import playing
-from .differences import GOOD, Sides, one_sided, slopes
+from .differences import FAIR, GOOD, Sides, one_sided, slopes
 from .nearby import Nearby, high
 from .numbers import HIGH, eps, nudged, raised, typical, unravel
 from .subject import Subject
@@ -90,30 +90,41 @@ class Truth:
             index = unravel(j if chosen is None else int(chosen[j]), x.shape)
             if not np.isfinite(x[index]):
                 continue  # a masked entry: it cannot be moved, and its gradient is 0
-            found = slopes(self.near, i, index)
+            heard: list[Any] = []
+
+            def witness(index: tuple[int, ...] = index, heard: list[Any] = heard) -> Any:
+                heard.append(self._complex_step_with_bar(i, index))
+                return heard[0]
+
+            found = slopes(self.near, i, index, GOOD if self.thorough else FAIR, witness)
             v, b, o = found.value.ravel(), found.bar.ravel(), found.other.ravel()
             other_bar[j] = found.other_bar.ravel()
-            poor = b > 10 * GOOD * np.abs(v)
-            if self.thorough or np.any(poor):
-                v, b, o = self._sharpened(i, index, v, b, o)
-            value[j], bar[j], other[j] = v, b, o
+            value[j], bar[j], other[j] = self._sharpened(heard[0], v, b, o, other_bar[j])
         self.used["differences"] += shape[0]
         # Where f did not move at all its slope is 0, or below what its rounding shows beside its other slopes.
         unseen = 1024.0 * self.near.unit * np.max(np.abs(value[np.isfinite(value)]), initial=0.0)
         bar = np.where(value == 0, np.maximum(bar, float(unseen)), bar)
         return value, bar, other, other_bar
 
-    def _sharpened(self, i: int, index: tuple[int, ...], v: Any, b: Any, o: Any) -> tuple[Any, Any, Any]:
-        """The complex step in place of differences, wherever they confirm it."""
+    def _complex_step_with_bar(self, i: int, index: tuple[int, ...]) -> tuple[Any, Any] | None:
+        """The complex step in every output, and its error bar."""
         step = self._complex_step(i, index)
         if step is None:
-            return v, b, o
+            return None
         size = max(float(abs(self.near.inputs[i][index])), 1e-300)
         bar = 16.0 * self.near.noise(1.0).ravel() / (size if size > 1e-290 else typical(self.near.inputs[i]))
         again = self._complex_step(i, index, nudge=True)
         bar = bar + 16.0 * eps(self.near.dtype) * np.abs(step) + (0.0 if again is None else 8.0 * np.abs(step - again))
-        confirmed = (np.abs(step - v) <= 2.0 * b + 1e-9 * np.abs(v)) & (bar < b) & np.isfinite(step)
-        instead = (np.abs(step - o) <= 1e-6 * np.abs(o)) & np.isfinite(step) & np.isfinite(o)
+        shape = self.near.base.shape
+        return step.reshape(shape), np.asarray(bar, dtype=float).reshape(shape)
+
+    def _sharpened(self, heard: tuple[Any, Any] | None, v: Any, b: Any, o: Any, ob: Any) -> tuple[Any, Any, Any]:
+        """The complex step in place of differences, wherever they confirm it."""
+        if heard is None:
+            return v, b, o
+        step, bar = heard[0].ravel(), heard[1].ravel()
+        confirmed = (np.abs(step - v) <= 2.0 * b + 1e-9 * np.abs(v)) & (bar <= b) & np.isfinite(step)
+        instead = (np.abs(step - o) <= 2.0 * ob + 1e-6 * np.abs(o)) & (step != 0) & np.isfinite(step) & np.isfinite(o)
         take = confirmed | instead
         self.used["complex step"] += int(np.any(take))
         return np.where(take, step, v), np.where(take, bar, b), np.where(take, np.nan, o)
@@ -139,10 +150,10 @@ class Truth:
 
     # -- one cotangent -----------------------------------------------------------------------------------------
 
-    def gradient(self, g: Any) -> dict[int, Estimate]:
-        """The gradient of <g, f> in every moving input."""
+    def gradient(self, g: Any, trace: bool = True) -> dict[int, Estimate]:
+        """The gradient of <g, f> in every moving input; `trace`: sharpened by a trace of f."""
         flat = np.asarray(g, dtype=self.near.dtype).ravel()
-        traced = self._trace(g)
+        traced = self._trace(g) if trace else None
         found = {}
         for i, (value, bar, other, other_bar) in self.jacobian.items():
             # 0 · inf is 0 here: an output without a cotangent does not speak.
