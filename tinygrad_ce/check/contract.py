@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .findings import FAIL, Finding
-from .numbers import copied, is_float, same, ulps_apart
+from .precision import copied, is_float, same, ulps_apart
 from .runs import Runs
 from .subject import ContractError, Subject
 

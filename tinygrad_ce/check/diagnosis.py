@@ -16,7 +16,7 @@ import numpy as np
 
 from .contract import cotangent
 from .findings import Finding
-from .numbers import HIGH, quiet
+from .precision import HIGH, quiet
 from .runs import Runs
 from .subject import Subject
 from .truth import Truth

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .nearby import Nearby
-from .numbers import eps, typical
+from .precision import eps, typical
 
 FIRST = (2.0**-6, 2.0**-10)  # relative steps that usually do
 OTHERS = (0.5, 2.0**-3, 2.0**-14, 2.0**-18, 2.0**-22, 2.0**-27, 2.0**-32, 2.0**-38, 2.0**-44)
@@ -150,7 +150,7 @@ def _best(values: Any, bars: Any) -> Slopes:
         # Among many windows the best may be lucky: those nearly as good have to agree with it.
         near = (bars <= 30.0 * bar) & np.isfinite(apart)
         bar = np.maximum(bar, 0.5 * np.max(np.where(near, apart, 0.0), axis=0))
-        contradicts = (apart > 2.0 * (bars + bar)) & (bars < 0.1 * apart) & np.isfinite(apart)
+        contradicts = (apart > 2.0 * (bars + bar)) & np.isfinite(apart)
     rivals = np.where(contradicts, bars, np.inf)
     rival = np.argmin(rivals, axis=0)[None]
     other_bar = np.take_along_axis(rivals, rival, 0)[0]

@@ -18,7 +18,7 @@ from .differences import one_sided, slopes
 from .findings import FAIL, INCONCLUSIVE, KINK, PASS, Finding
 from .judge import Verdicts, judge, reach
 from .nearby import high
-from .numbers import HIGH, copied, eps, nudged, show, typical
+from .precision import HIGH, copied, eps, nudged, show, typical
 from .points import Point
 from .runs import Runs
 from .subject import ContractError, Subject
@@ -78,6 +78,8 @@ def examine(
         result.verdict = INCONCLUSIVE
         result.notes.append(f"{point.name}: no oracle: {type(error).__name__}: {error!s:.100}")
         return result
+    if not own and _unsteady(truth, runs):
+        return None
     result.truth = truth
     held: dict[int, set[tuple[int, ...]]] = {}
     for g in cotangents(runs.out.shape, runs.out.dtype, own):
@@ -95,7 +97,7 @@ def examine(
             held.setdefault(i, set()).update(at_kinks)
             _tally(result, v)
             finding = _finding(subject, point, runs, truth, v, i, g)
-            if finding and not own and not point.tied and not _stands(truth, finding):
+            if finding and not own and not _stands(truth, finding, point.tied):
                 result.unclear += int(np.count_nonzero(v.wrong | v.lost))
                 continue
             if finding:
@@ -155,13 +157,16 @@ def _called(runs: Runs, result: Examined) -> Examined | None:
                     f"the input {np.shape(point.inputs[i])}"
                 )
                 diagnosis = "shape"
+            elif found[i] is not None and _promotes(runs, found[i], point.inputs[i]):
+                message = f"the gradient of '{subject.names[i]}' is {found[i].dtype}, the input {point.inputs[i].dtype}"
+                diagnosis = "dtype"
     except ContractError as error:
         message, diagnosis = str(error), error.kind
     except Exception as error:
         message, diagnosis = f"the rule raised {type(error).__name__}: {error!s:.120}", "raises"
     if not message:
         return None
-    if point.lenient:
+    if point.lenient or diagnosis == "raises":  # an error is loud: what is looked for is what goes wrong in silence
         result.notes.append(f"{point.name}: the forward takes it, but {message}")
         result.verdict = INCONCLUSIVE
     else:
@@ -175,18 +180,22 @@ def _called(runs: Runs, result: Examined) -> Examined | None:
 def _usual(runs: Runs, truth: Truth, g: Any, i: int, found: Any, true: Any, own: bool) -> float:
     """How large this gradient is; where it is 0 but for rounding, how large its terms are."""
     size = _largest(true)
+    if own and max(size, _largest(runs.out)) < 1e-10 * typical(runs.inputs[i]):
+        return 1.0  # f is nothing but rounding
     if own and size < 1e-10 * _largest(np.asarray(g) * np.max(np.abs(runs.out), initial=1.0)):
         a = truth.pick(i, found)
         size = max(size, _largest(runs.spread(g, i, a, truth.pick)) / eps(runs.dtype))
     return size
 
 
-def _stands(truth: Truth, finding: Finding) -> bool:
+def _stands(truth: Truth, finding: Finding, tied: bool) -> bool:
     """Whether the truth is much the same right beside the point; at a pole or a singular matrix it is not."""
     if finding.value is None or finding.truth is None or finding.bar is None or not np.isfinite(finding.value):
         return True
     if 10.0 * finding.bar > abs(finding.value - finding.truth):
         return False
+    if tied:
+        return True  # beside a tie things are otherwise
     rng = np.random.default_rng(7)
     i, index = finding.data["i"], finding.data["index"]
     try:
@@ -200,6 +209,19 @@ def _stands(truth: Truth, finding: Finding) -> bool:
 def _largest(x: Any) -> float:
     x = np.abs(np.asarray(x, dtype=np.float64))
     return float(np.max(x[np.isfinite(x)], initial=0.0))
+
+
+def _unsteady(truth: Truth, runs: Runs) -> bool:
+    """Whether f itself has lost its digits here, so that its gradient says nothing of the rule."""
+    with np.errstate(all="ignore"):
+        gap = np.abs(truth.near.base.astype(HIGH) - runs.out.astype(HIGH))
+        top = np.max(np.abs(runs.out), initial=0.0)
+    return bool(top > 1e-8 and np.max(gap, initial=0.0) > max(1e-5, 1e3 * eps(runs.dtype)) * top)
+
+
+def _promotes(runs: Runs, gx: Any, x: Any) -> bool:
+    """Whether a gradient has another dtype than its input, where the forward keeps that."""
+    return getattr(gx, "dtype", x.dtype) != x.dtype and runs.out.dtype == x.dtype
 
 
 def _tally(result: Examined, v: Verdicts) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from ..held import noting, playing
 from .contract import call, cotangent, in_any_order, linear, repeated
 from .diagnosis import diagnose
 from .examine import Examined, examine
 from .findings import FAIL, INCONCLUSIVE, KINK, PASS, Finding, Row, worst
 from .gradreport import GradReport
 from .large import fewer, too_large, wide_check
-from .numbers import copied, quiet, same, ulps_apart
+from .precision import copied, quiet, same, ulps_apart
 from .points import LAYOUTS, Layout, Point, families, laid_out
 from .runs import Runs
 from .second import forward_mode, second_order
@@ -143,6 +144,13 @@ def _contract(report: GradReport, subject: Subject, wrt: Any) -> bool:
         if wrt is not None:
             text = f"no gradient was returned for {', '.join(absent)}, which wrt= names"
             return _failed(report, "contract", [Finding("result", FAIL, text, "term missing")])
+        needed = [i for i in subject.moving if gradients[i] is None and _depends(subject, i)]
+        if needed:
+            text = (
+                f"no gradient was returned for '{subject.names[needed[0]]}', on which {subject.name} depends; "
+                f"where it is a constant, say so with wrt="
+            )
+            return _failed(report, "contract", [Finding("result", FAIL, text, "term missing")])
         subject.moving = tuple(i for i in subject.moving if gradients[i] is not None)
         report.notes.append(f"no gradient was returned for {', '.join(absent)}: not checked")
         if not subject.moving:
@@ -161,6 +169,30 @@ def _contract(report: GradReport, subject: Subject, wrt: Any) -> bool:
         return _failed(report, "linear in g", findings)
     report.rows.append(Row("linear in g", PASS))
     return True
+
+
+def _depends(subject: Subject, i: int) -> bool:
+    """Whether the forward moves smoothly with input i."""
+    x = subject.inputs[i]
+    step = np.where(x == 0, 1.0, np.abs(x)) * np.random.default_rng(0).uniform(0.5, 1.0, size=x.shape)
+    values: list[Any] = []
+    tape: list[Any] = []
+    for h in (0.0, 1e-4, 2e-4):
+        moved = [copied(x) for x in subject.inputs]
+        moved[i] = (x + h * step).astype(x.dtype)
+        try:
+            if not values:
+                with noting() as tape:
+                    values.append(subject.out(moved))
+            else:
+                with playing(tape):
+                    values.append(subject.out(moved))
+        except Exception:
+            return False
+    rise = values[1] - values[0], values[2] - values[1]
+    with np.errstate(all="ignore"):
+        smooth = np.abs(rise[0] - rise[1]) < 0.1 * np.abs(rise[0])
+    return bool(np.any(smooth & (np.abs(rise[0]) > 1e-9 * np.abs(values[0]))))
 
 
 def _other_points(subject: Subject) -> list[list[Any]]:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from .numbers import HIGH, eps, typical
+from .precision import HIGH, eps, typical
 from .runs import Runs
 from .truth import Estimate, Truth
 
 MARGIN = 3.0  # error bars are estimates
-LOST = 1e-3  # relative error, beyond conditioning, at which a rule has lost its digits
+LOST = {4: 3e-4, 8: 1e-4}  # relative error, beyond conditioning, at which a rule has lost its digits, by item size
 
 
 @dataclass
@@ -66,7 +66,7 @@ def judge(
     dtype = runs.inputs[i].dtype
     rt = relative_tolerance(dtype, rtol)
     rival_bar = MARGIN * truth.other_bar
-    floor = 64.0 * float(np.finfo(dtype).smallest_subnormal) + atol + 1e-13 * (usual or 0.0)
+    floor = 64.0 * float(np.finfo(dtype).smallest_subnormal) + atol + 1e-12 * (usual or 0.0)
     with np.errstate(all="ignore"):
         bar = bar_n + floor
         right = _within(a, n, rt, bar) | _within(a, truth.other, rt, bar + rival_bar)
@@ -97,7 +97,7 @@ def judge(
             explained = 8.0 * runs.conditioning(g, i, w, pick) + bar
             # Where the truth may be 0, nothing is lost.
             known = (np.abs(n) > 4.0 * bar_n + 64.0 * eps(HIGH) * reach(runs, g, i, pick)) & (np.abs(w - n) < 0.05 * np.abs(n))
-            lost, digits = _digits(dtype, a, n, explained, formula & ~right & ~broken & known, usual)
+            lost, digits = _digits(dtype, a, n, explained, formula & ~right & ~broken & known, usual, reach(runs, g, i, pick), bool(np.all(np.asarray(g) != 0)))
     wrong, unclear, lost = (np.array(np.broadcast_to(m, a.shape)) for m in (wrong, unclear & ~wrong, lost))
     return Verdicts(wrong, unclear, lost, a, w, truth, bar, digits)
 
@@ -116,14 +116,20 @@ def _within(x: Any, n: Any, rtol: float, bar: Any) -> Any:
     return (x == n) | (np.abs(x - n) <= rtol * np.maximum(np.abs(x), np.abs(n)) + bar)
 
 
-def _digits(dtype: Any, a: Any, n: Any, explained: Any, where: Any, usual: float | None) -> tuple[Any, float]:
-    """Where a right formula has lost its digits to rounding of its own, and how many at worst."""
+def _digits(dtype: Any, a: Any, n: Any, explained: Any, where: Any, usual: float | None, terms: Any, dense: bool) -> tuple[Any, float]:
+    """Where a right formula has lost its digits to rounding of its own, and how many at worst.
+
+    Entries that are rounding beside the terms they are made of (`terms`) have none to lose, unless all entries have
+    lost them for a cotangent that reaches every output (`dense`).
+    """
     unit, tiny, size = eps(dtype), float(np.finfo(dtype).tiny), np.abs(n)
     excess = np.where(where, np.maximum(np.abs(a - n) - explained - 8.0 * unit * size, 0.0), 0.0)
     row = np.max(size, axis=-1, keepdims=True) if size.ndim else size
     if usual is None:
-        limit = LOST if unit > 1e-10 else 0.1 * LOST
-        lost = where & (((excess > 0.5 * size) & (size > tiny)) | (excess / np.maximum(row, tiny) > limit))
+        limit = LOST.get(dtype.itemsize, 3e-4)
+        gone = ((excess > 0.5 * size) & (size > tiny)) | (excess / np.maximum(row, tiny) > limit)
+        everywhere = dense and np.sum(excess * excess) > 0.25 * np.sum(size * size)
+        lost = where & gone & ((size > 64.0 * unit * terms) | everywhere)
     else:
         lost = where & (excess > 1e-2 * row) & (excess > 1e-6 * usual)
     worst = float(np.max((excess / np.maximum(size, tiny))[where], initial=0.0))

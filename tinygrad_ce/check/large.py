@@ -16,7 +16,7 @@ from .contract import cotangent
 from .differences import directional, slopes
 from .findings import FAIL, Finding
 from .judge import relative_tolerance
-from .numbers import HIGH, copied, raised, show, typical, unravel
+from .precision import HIGH, copied, raised, show, typical, unravel
 from .runs import Runs
 from .subject import Subject
 from .tracing import traced_gradients
@@ -53,6 +53,9 @@ def wide_check(subject: Subject, runs: Runs, truth: Truth, rtol: float | None) -
     g = cotangent(runs.out.shape, runs.out.dtype, 0)
     found = runs.native(g)
     wide = runs.wide(g)
+    for i in subject.moving:
+        for flat in np.flatnonzero(~np.isfinite(np.asarray(found[i])))[:1]:
+            return [_entry(subject, truth, found, g, i, unravel(int(flat), np.shape(found[i])))], ""
     rt = relative_tolerance(runs.dtype, rtol)
     best = 1.0
     for k in range(PROJECTIONS):
@@ -124,9 +127,10 @@ def _entry(subject: Subject, truth: Truth, found: Any, g: Any, i: int, index: tu
     n, bar = float(np.sum(flat * s.value)), float(np.sum(np.abs(flat) * s.bar))
     a = float(np.asarray(found[i])[index])
     where = subject.names[i] + show(index)
-    text = f"{where}: the rule says {a:.10g}, the referee {n:.10g} ± {bar:.1g}, found by projections and halving"
+    text = f"{where}: the rule says {a:.10g}, the referee {n:.10g} ± {bar:.1g}"
     data = {"inputs": list(subject.inputs), "g": g, "i": i, "index": index}
-    return Finding("gradient", FAIL, text, "", "", "your point", where, a, n, bar, data)
+    kind = "one index" if np.isfinite(a) else "not finite"
+    return Finding("gradient", FAIL, text, kind, "look at that entry's index, border or case", "your point", where, a, n, bar, data)
 
 
 def _by_trace(subject: Subject, truth: Truth, found: Any, g: Any, rt: float) -> Finding | bool:

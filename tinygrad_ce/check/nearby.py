@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..held import noting, playing
-from .numbers import HIGH, eps, raised, same, typical
+from .precision import HIGH, eps, raised, same, typical
 
 SPACINGS = (2.0**-44, 2.0**-34, 2.0**-24, 2.0**-15)  # relative distances at which noise is looked for
 WIDER = (2.0**-10, 2.0**-6)  # and those for results that did not move at these: too coarse, or constant

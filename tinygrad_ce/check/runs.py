@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .numbers import HIGH, copied, eps, is_float, nudged, raised
+from .precision import HIGH, copied, eps, is_float, nudged, raised
 from .subject import Subject
 
 SAMPLES = 3

@@ -25,7 +25,7 @@ from .contract import cotangent
 from .differences import directional, one_sided
 from .findings import FAIL, INCONCLUSIVE, PASS, Finding
 from .nearby import high
-from .numbers import HIGH, copied, raised, typical
+from .precision import HIGH, copied, raised, typical
 from .subject import Subject
 from .tracing import Traced
 

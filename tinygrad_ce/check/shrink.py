@@ -15,7 +15,7 @@ import numpy as np
 
 from .contract import cotangent
 from .findings import Finding
-from .numbers import copied, is_float, quiet
+from .precision import copied, is_float, quiet
 from .points import Layout
 from .runs import Runs
 from .subject import Subject

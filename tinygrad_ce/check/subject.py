@@ -24,7 +24,7 @@ from ..node import Node, plain, recorded
 from ..op import Op
 from ..sweep import reverse
 from ..value import Value
-from .numbers import is_float
+from .precision import is_float
 
 
 class ContractError(Exception):

@@ -10,6 +10,7 @@ sharpen it. For a cotangent g the gradient of input entry j is Σ_k g_k J_kj, an
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from ..held import playing
 from .differences import FAIR, GOOD, Sides, one_sided, slopes
 from .nearby import Nearby, high
-from .numbers import HIGH, eps, nudged, raised, typical, unravel
+from .precision import HIGH, eps, nudged, raised, typical, unravel
 from .subject import Subject
 from .tracing import traced_gradients
 
@@ -138,7 +139,8 @@ class Truth:
             inputs = [nudged(x, rng, eps(self.near.dtype)) if nudge else x for x in self.near.inputs]
             moved = [np.array(x, dtype=_COMPLEX) if k in self.subject.moving else raised(x) for k, x in enumerate(inputs)]
             moved[i][index] += 1j * h
-            with playing(self.near.tape):
+            with playing(self.near.tape), warnings.catch_warnings():
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)  # an imaginary part was thrown away
                 out = np.asarray(self.subject.forward(*moved))
             if out.dtype.kind != "c" or out.shape != self.near.base.shape:
                 raise TypeError("its result is not complex")
