@@ -44,8 +44,9 @@ def _divide(x: Any, y: Any) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    if y == 0 or x == 1 or (x == -1 and mpmath.isinf(y)):
-        return mpmath.mpf(1)
+    if not (mpmath.isfinite(x) and mpmath.isfinite(y)):
+        with np.errstate(all="ignore"):
+            return mpmath.mpf(float(np.power(float(x), float(y))))  # 0, 1, inf or nan: IEEE has rules for each
     if x == 0 and y < 0:
         return mpmath.inf
     return x**y
