@@ -188,6 +188,11 @@ def capture(f: Callable[..., Any], *inputs: Any, opened: bool | Collection[Op] =
     NotCaptured
         If f looks at the data, which only a run has.
 
+    Notes
+    -----
+    f is called once, here. Values that it closes over are constants, as are their data; a `backward()` inside f should
+    reach no others than its own, for on those it would leave traced gradients.
+
     Examples
     --------
     >>> program = capture(lambda x: np.where(x > 0, x, np.expm1(x)).sum(), np.zeros(3))
