@@ -12,9 +12,9 @@ Importing it imports NumPy and nothing heavier: what draws, plots or shows progr
 """
 
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from .check import compare_derivations, gradcheck
+from .check import compare_derivations
 from .choice import use_derivation
 from .derivation import Assumption, AssumptionError
 from .draw import draw
@@ -39,13 +39,20 @@ from .value import Value
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from .check.gradcheck import gradcheck
+    from .check.prove import prove
+
 _PARTS = ("data", "nn", "optim", "train")
+_LATER = {"gradcheck": ".check.gradcheck", "prove": ".check.prove"}
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     # tg.nn and the like are imported when first asked for.
     if name in _PARTS:
         return import_module(f".{name}", __name__)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name], __name__), name)
     raise AttributeError(f"tinygrad_ce has no attribute '{name}'")
 
 
@@ -73,6 +80,7 @@ __all__ = [
     "logsumexp",
     "no_grad",
     "op",
+    "prove",
     "registry",
     "relu",
     "shortcut",

@@ -147,9 +147,7 @@ def _keeping_dtype(kernel: Any) -> Any:
 def floating(x: Any) -> Any:
     """Integers and booleans as float64, whose negatives and exponentials they lack; floats as they are."""
     dtype = getattr(x, "dtype", None)
-    if dtype is None or dtype.kind == "f":
-        return x
-    return x.astype(np.float64)
+    return x.astype(np.float64) if dtype is not None and dtype.kind in "iub" else x
 
 
 sigmoid_density = elementwise(
