@@ -103,7 +103,12 @@ def _form(subject: Subject, i: int, gx: Any, x: Any) -> Iterator[Finding]:
 
 def _shape_diagnosis(found: tuple[int, ...], shape: tuple[int, ...]) -> str:
     try:
-        if found != shape and np.broadcast_shapes(found, shape) == found and len(found) >= len(shape) and np.prod(found) > np.prod(shape):
+        if (
+            found != shape
+            and np.broadcast_shapes(found, shape) == found
+            and len(found) >= len(shape)
+            and np.prod(found) > np.prod(shape)
+        ):
             return "not summed"
     except ValueError:
         pass
@@ -159,7 +164,11 @@ def repeated(subject: Subject, inputs: Sequence[Any], g: Any) -> tuple[list[Find
         try:
             found = subject.gradients(np.array(g), copied(out), [copied(x) for x in inputs])
         except Exception as error:
-            return [Finding("state", FAIL, f"call {calls + 1} of the same rule raised {type(error).__name__}: {error}", "state")], ""
+            return [
+                Finding(
+                    "state", FAIL, f"call {calls + 1} of the same rule raised {type(error).__name__}: {error}", "state"
+                )
+            ], ""
         calls += 1
         found = [copied(gx) for gx in found]
         if first is None:
@@ -182,7 +191,9 @@ def repeated(subject: Subject, inputs: Sequence[Any], g: Any) -> tuple[list[Find
                     "a rule depends on nothing but g, out and the inputs: no caches, counters or random numbers",
                 )
             ], ""
-    note = f"{calls} calls" + (f"; threaded sums differ by {rounding:.0f} ulp (rounding)" if rounding else ", bitwise the same")
+    note = f"{calls} calls" + (
+        f"; threaded sums differ by {rounding:.0f} ulp (rounding)" if rounding else ", bitwise the same"
+    )
     return [], note
 
 
@@ -190,7 +201,9 @@ def _kind_of_change(subject: Subject, inputs: Sequence[Any], g: Any, out: Any, i
     """Whether results that differ differ at random, or by something kept between calls."""
     for _ in range(3):
         results.append(copied(subject.gradients(np.array(g), copied(out), [copied(x) for x in inputs])[i]))
-    steps = [np.asarray(b, dtype=float) - np.asarray(a, dtype=float) for a, b in zip(results, results[1:], strict=False)]
+    steps = [
+        np.asarray(b, dtype=float) - np.asarray(a, dtype=float) for a, b in zip(results, results[1:], strict=False)
+    ]
     grows = all(np.allclose(s, steps[-1], rtol=1e-6, atol=0) for s in steps[1:])  # the same is added each time
     settled = any(not np.any(s) for s in steps[1:])
     return "state" if grows or settled else "noise"
@@ -214,7 +227,10 @@ def in_any_order(subject: Subject, inputs: Sequence[Any], others: Sequence[Seque
             held = again()
             subject.gradients(g_b, out_b, [copied(x) for x in other])
             finding = finding or _differ(
-                subject, held, expected, "in an earlier result, after a later call: it returns a buffer that it uses again"
+                subject,
+                held,
+                expected,
+                "in an earlier result, after a later call: it returns a buffer that it uses again",
             )
             finding = finding or _differ(subject, again(), expected, "after a call with other inputs")
             if finding:
@@ -222,7 +238,9 @@ def in_any_order(subject: Subject, inputs: Sequence[Any], others: Sequence[Seque
         for gx in again():
             if isinstance(gx, np.ndarray) and gx.flags.writeable:
                 gx[...] = 7.0
-        finding = _differ(subject, again(), expected, "after an earlier result was written to: it hands out what it keeps")
+        finding = _differ(
+            subject, again(), expected, "after an earlier result was written to: it hands out what it keeps"
+        )
     except Exception as error:
         text = f"called in another order the rule raised {type(error).__name__}: {error!s:.80}"
         return [Finding("state", FAIL, text, "state", _PURE)]
@@ -253,7 +271,9 @@ def _differ(subject: Subject, found: Sequence[Any], expected: Sequence[Any], whe
     return None
 
 
-def _changed_in_place(subject: Subject, inputs: Sequence[Any], others: Sequence[Sequence[Any]], g: Any) -> list[Finding]:
+def _changed_in_place(
+    subject: Subject, inputs: Sequence[Any], others: Sequence[Sequence[Any]], g: Any
+) -> list[Finding]:
     """The same array object with new numbers in it: a cache by identity shows."""
     other = next((o for o in others if all(np.shape(a) == np.shape(b) for a, b in zip(o, inputs, strict=True))), None)
     if other is None:
@@ -271,7 +291,9 @@ def _changed_in_place(subject: Subject, inputs: Sequence[Any], others: Sequence[
         found = subject.gradients(np.array(g), out, xs)
     except Exception:
         return []
-    finding = _differ(subject, found, fresh, "after its input was changed in place: it remembers the array, not its numbers")
+    finding = _differ(
+        subject, found, fresh, "after its input was changed in place: it remembers the array, not its numbers"
+    )
     return [finding] if finding else []
 
 
@@ -296,9 +318,21 @@ def linear(runs: Runs, rtol: float) -> list[Finding]:
         for i in subject.moving:
             if both[i] is None or v1[i] is None or v2[i] is None:
                 continue
-            if _combines(both[i], v1[i], v2[i], a, b, max(rtol, 1e3 * float(np.finfo(v1[i].dtype).eps)) if hasattr(v1[i], "dtype") else rtol):
+            if _combines(
+                both[i],
+                v1[i],
+                v2[i],
+                a,
+                b,
+                max(rtol, 1e3 * float(np.finfo(v1[i].dtype).eps)) if hasattr(v1[i], "dtype") else rtol,
+            ):
                 continue
-            if wide is not None and wide1 is not None and wide2 is not None and _combines(wide[i], wide1[i], wide2[i], a, b, rtol):
+            if (
+                wide is not None
+                and wide1 is not None
+                and wide2 is not None
+                and _combines(wide[i], wide1[i], wide2[i], a, b, rtol)
+            ):
                 continue  # rounding alone
             what = f"v({a:g} g) is not {a:g} v(g)" if not b else "v(a g₁ + b g₂) is not a v(g₁) + b v(g₂)"
             same_for_all = same(both[i], v1[i]) and not b and a > 0
@@ -309,12 +343,27 @@ def linear(runs: Runs, rtol: float) -> list[Finding]:
 
 
 def _noise_explains(
-    runs: Runs, g1: Any, g2: Any, i: int, a: float, b: float, both: Any, v1: Any, v2: Any, wide: Any, wide1: Any, wide2: Any
+    runs: Runs,
+    g1: Any,
+    g2: Any,
+    i: int,
+    a: float,
+    b: float,
+    both: Any,
+    v1: Any,
+    v2: Any,
+    wide: Any,
+    wide1: Any,
+    wide2: Any,
 ) -> bool:
     """Whether what is missing is no more than rounding makes of the rule: its sums cancel to nothing."""
 
     def noise(use: Any, first: Any, second: Any, total: Any, scale: float) -> bool:
-        left = np.abs(np.asarray(total, dtype=np.longdouble) - a * np.asarray(first, dtype=np.longdouble) - b * np.asarray(second, dtype=np.longdouble))
+        left = np.abs(
+            np.asarray(total, dtype=np.longdouble)
+            - a * np.asarray(first, dtype=np.longdouble)
+            - b * np.asarray(second, dtype=np.longdouble)
+        )
         bar = abs(a) * use(g1, i, first, _all) + abs(b) * use(g2, i, second, _all)
         floor = np.max(bar, initial=0.0)
         return bool(np.all(left <= scale * (bar + 0.1 * floor)))

@@ -92,7 +92,11 @@ def _evidence(subject: Subject, finding: Finding) -> Evidence:
         [t[i].value for t in true],
         truth.jacobian[i][0],
         truth.chosen[i] is None,
-        {k: [t[k].value for t in true] for k in subject.moving if np.shape(true[0][k].value) == np.shape(true[0][i].value)},
+        {
+            k: [t[k].value for t in true]
+            for k in subject.moving
+            if np.shape(true[0][k].value) == np.shape(true[0][i].value)
+        },
         lambda g: truth.pick(i, runs.native(g)[i]).astype(HIGH),
     )
 
@@ -114,16 +118,22 @@ def _sign(e: Evidence) -> tuple[str, str] | None:
 
 def _rounding(e: Evidence) -> tuple[str, str] | None:
     if e.wide is not None and any(np.any(a != w) for a, w in zip(e.found, e.wide, strict=True)):
-        close = all(np.all(np.abs(w - n) <= 1e-3 * np.abs(a - n)) for a, w, n in zip(e.found, e.wide, e.true, strict=True))
+        close = all(
+            np.all(np.abs(w - n) <= 1e-3 * np.abs(a - n)) for a, w, n in zip(e.found, e.wide, e.true, strict=True)
+        )
         if close:
             return "cancellation", "the formula is right and loses its digits: its terms cancel, or overflow"
     if True:
         worst = max(
-            float(np.max(np.abs(r) / np.maximum(np.abs(n), 1e-300), initial=0.0)) for r, n in zip(e.residuals, e.true, strict=True)
+            float(np.max(np.abs(r) / np.maximum(np.abs(n), 1e-300), initial=0.0))
+            for r, n in zip(e.residuals, e.true, strict=True)
         )
         factors = [float(np.sum(a * n) / np.sum(n * n)) - 1 for a, n in zip(e.found, e.true, strict=True) if np.any(n)]
         if worst < 1e-2 and factors and all(abs(f) < 0.7 * worst for f in factors) and _random(e):
-            return "cancellation", "it is right to the digits of a narrower float: an intermediate is cast, or digits cancel"
+            return (
+                "cancellation",
+                "it is right to the digits of a narrower float: an intermediate is cast, or digits cancel",
+            )
     return None
 
 
@@ -168,7 +178,9 @@ def _transposed(e: Evidence) -> tuple[str, str] | None:
         return "transposed", "it is the transpose of the gradient"
     if e.x.ndim > 1 and e.fits([np.transpose(n).reshape(e.x.shape) for n in e.true]):
         return "transposed", "its entries stand in the order of the transpose"
-    if e.out.size == e.x.size and e.fits([(e.jacobian.T @ g.ravel().astype(HIGH)).reshape(e.x.shape) for g in e.cotangents]):
+    if e.out.size == e.x.size and e.fits(
+        [(e.jacobian.T @ g.ravel().astype(HIGH)).reshape(e.x.shape) for g in e.cotangents]
+    ):
         return "transposed", "it is J g and not Jᵀ g: the Jacobian, or a matrix in it, is not transposed"
     if e.out.size > 1 and all(_permuted(a, n) for a, n in zip(e.found, e.true, strict=True)):
         return "transposed", "it has the numbers of the gradient in other places: a wrong order of axes or indices"
@@ -296,7 +308,10 @@ def _few(e: Evidence) -> tuple[str, str] | None:
     if 0 < count <= max(1, size // 8) and size >= 4:
         entries = ", ".join(str(list(map(int, k))) for k in np.argwhere(off)[:3]) if e.whole else f"{count}"
         name = e.subject.names[e.i]
-        return "one index", f"only {count} of {size} entries of '{name}' are wrong ({entries}): an index, a border or a case"
+        return (
+            "one index",
+            f"only {count} of {size} entries of '{name}' are wrong ({entries}): an index, a border or a case",
+        )
     return None
 
 
@@ -337,7 +352,9 @@ def _other_slice(e: Evidence) -> tuple[str, str] | None:
         for k in {0, n - 1} if n > 1 else ():
             keep = np.zeros(e.out.shape, dtype=bool)
             keep[(slice(None),) * axis + (k,)] = True
-            guesses = [(e.jacobian @ np.where(keep, g, 0).ravel().astype(HIGH)).reshape(e.x.shape) for g in e.cotangents]
+            guesses = [
+                (e.jacobian @ np.where(keep, g, 0).ravel().astype(HIGH)).reshape(e.x.shape) for g in e.cotangents
+            ]
             if e.fits(guesses):
                 return "not summed", f"only entry {k} along axis {axis} of g arrives: the sum over that axis is missing"
     return None
@@ -370,7 +387,10 @@ def _ratio(e: Evidence) -> tuple[str, str] | None:
         if r.shape[axis] > 1 and others:
             width = np.nanmax(r, axis=others) - np.nanmin(r, axis=others)
             if np.nanmax(width) < 1e-6 * np.nanmax(np.abs(r)):
-                return "options forgotten", f"it is the gradient times a factor along axis {axis}: weights, a scale or a mask"
+                return (
+                    "options forgotten",
+                    f"it is the gradient times a factor along axis {axis}: weights, a scale or a mask",
+                )
     diagonal = e.out.size == e.x.size and not np.any(e.jacobian - np.diag(np.diagonal(e.jacobian)))
     if diagonal and e.x.size > 1:
         return "", "nothing fits: each entry is off by a factor of its own, whatever g is: another local derivative"
@@ -412,8 +432,6 @@ def _mostly(e: Evidence) -> tuple[str, str] | None:
     if cosine > 0.5 or np.sum(r * r) < np.sum(n * n):
         return "term missing", f"it points the right way (cosine {cosine:.3f}): a term is missing or wrong"
     return None
-
-
 
 
 SUSPICIONS: tuple[Suspicion, ...] = (

@@ -102,9 +102,7 @@ def _search(
     return _best(np.stack(values), np.stack(bars))
 
 
-def _window(
-    pair: Callable[[float], tuple[Any, Any, Any]], h: float, noise: Any, relative: float
-) -> tuple[Any, Any]:
+def _window(pair: Callable[[float], tuple[Any, Any, Any]], h: float, noise: Any, relative: float) -> tuple[Any, Any]:
     """One extrapolated derivative and its error bar."""
     d = []
     for step in (h, 0.5 * h, 0.25 * h):
@@ -155,7 +153,9 @@ def _best(values: Any, bars: Any) -> Slopes:
     rival = np.argmin(rivals, axis=0)[None]
     other_bar = np.take_along_axis(rivals, rival, 0)[0]
     other = np.where(np.isfinite(other_bar), np.take_along_axis(values, rival, 0)[0], np.nan)
-    return Slopes(np.where(np.isfinite(bar), value, np.nan), bar, other, np.where(np.isfinite(other_bar), other_bar, 0.0))
+    return Slopes(
+        np.where(np.isfinite(bar), value, np.nan), bar, other, np.where(np.isfinite(other_bar), other_bar, 0.0)
+    )
 
 
 # -- one side at a time ----------------------------------------------------------------------------------------

@@ -92,7 +92,9 @@ def examine(
             v = judge(runs, truth, g, i, found[i], estimates[i], rtol=rtol, atol=atol, usual=size)
             if not own and np.any(v.wrong | v.lost):
                 v = judge(runs, truth, g, i, found[i], truth.gradient(g)[i], rtol=rtol, atol=atol, usual=size)
-            result.sizes[i] = max(result.sizes.get(i, 0.0), _usual(runs, truth, g, i, found[i], estimates[i].value, own))
+            result.sizes[i] = max(
+                result.sizes.get(i, 0.0), _usual(runs, truth, g, i, found[i], estimates[i].value, own)
+            )
             at_kinks = _resolve(truth, v, i, g, own, point.name.startswith(("large", "far")))
             held.setdefault(i, set()).update(at_kinks)
             _tally(result, v)
@@ -326,7 +328,11 @@ def _shares(
             total = float(np.sum(np.asarray(gx, dtype=HIGH) * direction))
             ends = sides.right.ravel()[k], sides.left.ravel()[k]
             slack = 4.0 * sides.bar.ravel()[k] + 1e-6 * max(map(abs, ends))
-            slack += 64.0 * eps(runs.dtype) * float(np.sum(np.abs(gx)) + np.max(reach(runs, g.reshape(runs.out.shape), i, _whole)))
+            slack += (
+                64.0
+                * eps(runs.dtype)
+                * float(np.sum(np.abs(gx)) + np.max(reach(runs, g.reshape(runs.out.shape), i, _whole)))
+            )
             if np.isfinite(slack) and not min(ends) - slack <= total <= max(ends) + slack:
                 return Finding(
                     "gradient",
@@ -358,7 +364,11 @@ def _finding(subject: Subject, point: Point, runs: Runs, truth: Truth, v: Verdic
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(v.found), np.abs(v.truth.value))
         off = np.abs(v.found - v.truth.value) / np.where(size > 0, size, 1.0)
-        off = np.where(mask, np.where(np.isfinite(off), off * (1 + size / (np.max(size[np.isfinite(size)], initial=0) or 1)), np.inf), -1.0)
+        off = np.where(
+            mask,
+            np.where(np.isfinite(off), off * (1 + size / (np.max(size[np.isfinite(size)], initial=0) or 1)), np.inf),
+            -1.0,
+        )
     flat = int(np.argmax(off))
     spot = np.unravel_index(flat, off.shape)
     where = subject.names[i] + show(truth.place(i, flat))
@@ -366,7 +376,9 @@ def _finding(subject: Subject, point: Point, runs: Runs, truth: Truth, v: Verdic
     count = int(np.count_nonzero(mask))
     message = f"{where}: the rule says {a:.10g}, the referee {n:.10g} ± {bar:.1g}"
     if mask.size > 1:
-        message += f" ({count} of {mask.size} entries wrong)" if check == "gradient" else f" ({count} of {mask.size} entries)"
+        message += (
+            f" ({count} of {mask.size} entries wrong)" if check == "gradient" else f" ({count} of {mask.size} entries)"
+        )
     data = {
         "inputs": [copied(x) for x in point.inputs],
         "g": np.array(g),

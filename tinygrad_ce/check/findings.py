@@ -1,7 +1,7 @@
 """What a check found, as data.
 
-    Finding     one thing that is wrong, doubtful or worth knowing, and where
-    Row         one line of the report: what was checked, at which points, with what verdict
+Finding     one thing that is wrong, doubtful or worth knowing, and where
+Row         one line of the report: what was checked, at which points, with what verdict
 """
 
 from __future__ import annotations

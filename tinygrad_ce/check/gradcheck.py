@@ -110,7 +110,13 @@ def gradcheck(
 
 
 def check_subject(
-    subject: Subject, *, order: int = 2, rtol: float | None = None, atol: float = 0.0, others: bool = True, wrt: Any = None
+    subject: Subject,
+    *,
+    order: int = 2,
+    rtol: float | None = None,
+    atol: float = 0.0,
+    others: bool = True,
+    wrt: Any = None,
 ) -> GradReport:
     """Every check of one subject, in the order in which a failure makes the rest idle."""
     report = GradReport(subject.name)
@@ -154,7 +160,9 @@ def _contract(report: GradReport, subject: Subject, wrt: Any) -> bool:
         subject.moving = tuple(i for i in subject.moving if gradients[i] is not None)
         report.notes.append(f"no gradient was returned for {', '.join(absent)}: not checked")
         if not subject.moving:
-            return _failed(report, "contract", [Finding("result", FAIL, "the rule returned no gradient at all", "term missing")])
+            return _failed(
+                report, "contract", [Finding("result", FAIL, "the rule returned no gradient at all", "term missing")]
+            )
     report.rows.append(Row("contract", PASS, "shapes, dtypes, nothing written to"))
     findings, note = repeated(subject, subject.inputs, g)
     if findings:
@@ -199,7 +207,10 @@ def _other_points(subject: Subject) -> list[list[Any]]:
     """Two other inputs of the same shapes, and one of another size."""
     rng = np.random.default_rng(4)
     nearby = [
-        [x * rng.uniform(0.7, 1.0, size=x.shape).astype(x.dtype) if i in subject.moving else copied(x) for i, x in enumerate(subject.inputs)],
+        [
+            x * rng.uniform(0.7, 1.0, size=x.shape).astype(x.dtype) if i in subject.moving else copied(x)
+            for i, x in enumerate(subject.inputs)
+        ],
         [np.roll(x, 1) if i in subject.moving and x.ndim else copied(x) for i, x in enumerate(subject.inputs)],
     ]
     try:
@@ -231,7 +242,9 @@ def _own_point(report: GradReport, subject: Subject, rtol: float | None, atol: f
         out = subject.out([copied(x) for x in subject.inputs])
         bad = int(np.count_nonzero(~np.isfinite(out)))
         report.rows.append(Row("gradient", INCONCLUSIVE, f"{bad} of {out.size} results are not finite at your point"))
-        report.notes.append(f"{bad} of {out.size} results of {subject.name} are not finite at your point: choose another one")
+        report.notes.append(
+            f"{bad} of {out.size} results of {subject.name} are not finite at your point: choose another one"
+        )
         return {}
     _explain(report, subject, found)
     if found.truth is not None:
@@ -285,9 +298,7 @@ def _numbers_failed(report: GradReport, row: str, subject: Subject, found: Exami
     return False
 
 
-def _elsewhere(
-    report: GradReport, subject: Subject, usual: dict[int, float], rtol: float | None, atol: float
-) -> None:
+def _elsewhere(report: GradReport, subject: Subject, usual: dict[int, float], rtol: float | None, atol: float) -> None:
     """Layouts of memory, then families of points."""
     findings = _layouts(subject)
     if findings:
@@ -333,14 +344,22 @@ def _layouts(subject: Subject) -> list[Finding]:
             found = subject.gradients(laid_out(g, how), laid_out(copied(out_now), how), xs)
         except Exception as error:
             text = f"with {how} arrays the rule raised {type(error).__name__}: {error!s:.100}"
-            return [Finding("layout", FAIL, text, "mutation" if how == "read-only" else "raises", "do not write into arguments")]
+            return [
+                Finding(
+                    "layout", FAIL, text, "mutation" if how == "read-only" else "raises", "do not write into arguments"
+                )
+            ]
         for i in subject.moving:
             if np.shape(found[i]) != np.shape(expected[i]):
                 text = f"with {how} arrays the gradient of '{subject.names[i]}' has shape {np.shape(found[i])}"
                 return [Finding("layout", FAIL, text, "shape")]
             if not same(found[i], expected[i]) and not _near(found[i], expected[i]):
                 text = f"with {how} arrays the gradient of '{subject.names[i]}' is another one"
-                return [Finding("layout", FAIL, text, "", "let NumPy index the arrays; do not rely on strides or raw memory")]
+                return [
+                    Finding(
+                        "layout", FAIL, text, "", "let NumPy index the arrays; do not rely on strides or raw memory"
+                    )
+                ]
     return []
 
 

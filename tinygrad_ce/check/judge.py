@@ -53,7 +53,16 @@ def relative_tolerance(dtype: Any, asked: float | None = None) -> float:
 
 
 def judge(
-    runs: Runs, oracle: Truth, g: Any, i: int, found: Any, truth: Estimate, *, rtol: float | None, atol: float, usual: float | None
+    runs: Runs,
+    oracle: Truth,
+    g: Any,
+    i: int,
+    found: Any,
+    truth: Estimate,
+    *,
+    rtol: float | None,
+    atol: float,
+    usual: float | None,
 ) -> Verdicts:
     """Compare the gradient `found` of input i with the truth.
 
@@ -90,14 +99,27 @@ def judge(
         broken = ~np.isfinite(a) & np.isfinite(n) & np.isfinite(truth.bar)
         size = np.maximum(np.abs(np.where(np.isfinite(a), a, 0.0)), np.abs(np.where(np.isfinite(n), n, 0.0)))
         top = np.max(size, initial=0.0)
-        unclear = ~np.isfinite(n) | ~np.isfinite(truth.bar) | ((bar_n > 0.1 * size) & (bar_n > 1e-6 * top) & (size > floor))
+        unclear = (
+            ~np.isfinite(n) | ~np.isfinite(truth.bar) | ((bar_n > 0.1 * size) & (bar_n > 1e-6 * top) & (size > floor))
+        )
         wrong = ((~formula & np.isfinite(n)) | broken) & np.isfinite(truth.bar)
         lost, digits = np.zeros(a.shape, dtype=bool), 0.0
         if w is not None and np.any(formula & ~right & ~broken):
             explained = 8.0 * runs.conditioning(g, i, w, pick) + bar
             # Where the truth may be 0, nothing is lost.
-            known = (np.abs(n) > 4.0 * bar_n + 64.0 * eps(HIGH) * reach(runs, g, i, pick)) & (np.abs(w - n) < 0.05 * np.abs(n))
-            lost, digits = _digits(dtype, a, n, explained, formula & ~right & ~broken & known, usual, reach(runs, g, i, pick), bool(np.all(np.asarray(g) != 0)))
+            known = (np.abs(n) > 4.0 * bar_n + 64.0 * eps(HIGH) * reach(runs, g, i, pick)) & (
+                np.abs(w - n) < 0.05 * np.abs(n)
+            )
+            lost, digits = _digits(
+                dtype,
+                a,
+                n,
+                explained,
+                formula & ~right & ~broken & known,
+                usual,
+                reach(runs, g, i, pick),
+                bool(np.all(np.asarray(g) != 0)),
+            )
     wrong, unclear, lost = (np.array(np.broadcast_to(m, a.shape)) for m in (wrong, unclear & ~wrong, lost))
     return Verdicts(wrong, unclear, lost, a, w, truth, bar, digits)
 
@@ -116,7 +138,9 @@ def _within(x: Any, n: Any, rtol: float, bar: Any) -> Any:
     return (x == n) | (np.abs(x - n) <= rtol * np.maximum(np.abs(x), np.abs(n)) + bar)
 
 
-def _digits(dtype: Any, a: Any, n: Any, explained: Any, where: Any, usual: float | None, terms: Any, dense: bool) -> tuple[Any, float]:
+def _digits(
+    dtype: Any, a: Any, n: Any, explained: Any, where: Any, usual: float | None, terms: Any, dense: bool
+) -> tuple[Any, float]:
     """Where a right formula has lost its digits to rounding of its own, and how many at worst.
 
     Entries that are rounding beside the terms they are made of (`terms`) have none to lose, unless all entries have

@@ -74,7 +74,10 @@ def wide_check(subject: Subject, runs: Runs, truth: Truth, rtol: float | None) -
     finding, swept = _swept_entries(subject, truth, found, g)
     if finding is not None:
         return [finding], ""
-    return [], text + f"{swept:,} single entries: would notice one entry in {max(total // max(swept, 1), 1):,} off by 1 %"
+    return (
+        [],
+        text + f"{swept:,} single entries: would notice one entry in {max(total // max(swept, 1), 1):,} off by 1 %",
+    )
 
 
 def _direction(truth: Truth, seed: int) -> dict[int, Any]:
@@ -89,7 +92,9 @@ def _direction(truth: Truth, seed: int) -> dict[int, Any]:
     return found
 
 
-def _projected(truth: Truth, found: Any, wide: Any, g: Any, direction: dict[int, Any], rt: float) -> tuple[float, float, float]:
+def _projected(
+    truth: Truth, found: Any, wide: Any, g: Any, direction: dict[int, Any], rt: float
+) -> tuple[float, float, float]:
     """How far a projection is off, how far it may be, and its size."""
     s = directional(truth.near, direction)
     flat = np.asarray(g, dtype=HIGH)
@@ -107,7 +112,9 @@ def _projected(truth: Truth, found: Any, wide: Any, g: Any, direction: dict[int,
     return off, rt * root + 3.0 * bar + unit * (root if wide is not None else 8.0 * root + 0.1 * size), root
 
 
-def _bisected(subject: Subject, truth: Truth, found: Any, wide: Any, g: Any, direction: dict[int, Any], rt: float) -> Finding:
+def _bisected(
+    subject: Subject, truth: Truth, found: Any, wide: Any, g: Any, direction: dict[int, Any], rt: float
+) -> Finding:
     """The entry that spoils a projection: the half that fails, and again."""
     spots = [(i, k) for i, d in direction.items() for k in np.flatnonzero(np.ravel(d))]
     while len(spots) > 1:
@@ -130,7 +137,9 @@ def _entry(subject: Subject, truth: Truth, found: Any, g: Any, i: int, index: tu
     text = f"{where}: the rule says {a:.10g}, the referee {n:.10g} ± {bar:.1g}"
     data = {"inputs": list(subject.inputs), "g": g, "i": i, "index": index}
     kind = "one index" if np.isfinite(a) else "not finite"
-    return Finding("gradient", FAIL, text, kind, "look at that entry's index, border or case", "your point", where, a, n, bar, data)
+    return Finding(
+        "gradient", FAIL, text, kind, "look at that entry's index, border or case", "your point", where, a, n, bar, data
+    )
 
 
 def _by_trace(subject: Subject, truth: Truth, found: Any, g: Any, rt: float) -> Finding | bool:

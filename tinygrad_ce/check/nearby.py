@@ -48,7 +48,9 @@ class Nearby:
     def __call__(self, moved: Mapping[int, Any]) -> Any:
         """f with some inputs replaced."""
         self.calls += 1
-        inputs = [moved[i] if i in moved else x.copy() if isinstance(x, np.ndarray) else x for i, x in enumerate(self.inputs)]
+        inputs = [
+            moved[i] if i in moved else x.copy() if isinstance(x, np.ndarray) else x for i, x in enumerate(self.inputs)
+        ]
         try:
             with playing(self.tape):
                 out = np.asarray(self.f(inputs))
@@ -86,7 +88,9 @@ class Nearby:
         for i in self.moving:
             x = self.inputs[i]
             size = np.where(x == 0, typical(x), np.abs(x))
-            directions[i] = (rng.choice([-1.0, 1.0], size=x.shape) * rng.uniform(0.5, 1.0, size=x.shape) * size).astype(x.dtype)
+            directions[i] = (rng.choice([-1.0, 1.0], size=x.shape) * rng.uniform(0.5, 1.0, size=x.shape) * size).astype(
+                x.dtype
+            )
             directions[i] = np.where(np.isfinite(directions[i]), directions[i], 0).astype(x.dtype)
         found: list[tuple[float, Any]] = []
         still = np.ones(self.base.shape, dtype=bool)  # results that have not moved so far
@@ -152,7 +156,12 @@ def high(f: Callable[[list[Any]], Any], inputs: Sequence[Any], moving: Sequence[
     gap = np.abs(wide.base - usual.base)
     scale = np.maximum(np.abs(wide.base), np.abs(usual.base))
     size = max([typical(inputs[i]) for i in moving])
-    close = (gap <= 1e-3 * np.max(scale[np.isfinite(scale)], initial=0.0)) | (gap <= 1e-12 * max(1.0, size)) | same(wide.base, usual.base) | ~np.isfinite(gap)
+    close = (
+        (gap <= 1e-3 * np.max(scale[np.isfinite(scale)], initial=0.0))
+        | (gap <= 1e-12 * max(1.0, size))
+        | same(wide.base, usual.base)
+        | ~np.isfinite(gap)
+    )
     if not np.all(close):
         return usual, "extended precision: the forward takes another way there"
     return wide, ""

@@ -135,7 +135,9 @@ class Layout:
         for axis, n in enumerate(shape):
             taken = np.take(taken, np.arange(n) % max(taken.shape[axis], 1), axis=axis)
         if not is_float(x):
-            classes = [s for s in sorted(mapping) if mapping[s] < s and x.dtype.kind in "iu" and x.min() >= 0 and x.max() < s]
+            classes = [
+                s for s in sorted(mapping) if mapping[s] < s and x.dtype.kind in "iu" and x.min() >= 0 and x.max() < s
+            ]
             return taken % mapping[classes[0]] if classes and classes[0] not in x.shape else taken
         kind = self.kinds[i]
         if kind in ("probabilities", "one-hot"):
@@ -196,7 +198,16 @@ VALUES: dict[str, Transform] = {
     "zeros": lambda x, rng: np.zeros(x.shape),
     "−0.0": lambda x, rng: np.full(x.shape, -0.0),
 }
-ALONE = ("generic", "positive", "negative", "small (1e-8)", "large (1e8)", "some zeros", "zeros", "ties")  # one input at a time too
+ALONE = (
+    "generic",
+    "positive",
+    "negative",
+    "small (1e-8)",
+    "large (1e8)",
+    "some zeros",
+    "zeros",
+    "ties",
+)  # one input at a time too
 
 
 def families(subject: Subject, layout: Layout, *, full: bool = True) -> Iterator[Point]:
@@ -259,7 +270,9 @@ def _masked(subject: Subject, layout: Layout, base: Sequence[Any], rng: np.rando
             continue
         mask = rng.random(x.shape) < 0.3
         mask[..., 0] = False
-        yield Point(f"−inf masks in '{subject.names[i]}'", _with(base, {i: np.where(mask, -np.inf, rng.normal(size=x.shape))}))
+        yield Point(
+            f"−inf masks in '{subject.names[i]}'", _with(base, {i: np.where(mask, -np.inf, rng.normal(size=x.shape))})
+        )
 
 
 def _takes_scores(subject: Subject, base: Sequence[Any], i: int) -> bool:
@@ -275,7 +288,9 @@ def _takes_scores(subject: Subject, base: Sequence[Any], i: int) -> bool:
 def _sizes(subject: Subject, layout: Layout) -> Iterator[Point]:
     for size in layout.free:
         for other, word in ((1, "one"), (2, "two"), (size + 3 if size < 6 else 7, "")):
-            found = layout.resized({size: other, **{s: min(s, 5) for s in layout.free if s not in (size, other)}}, seed=3)
+            found = layout.resized(
+                {size: other, **{s: min(s, 5) for s in layout.free if s not in (size, other)}}, seed=3
+            )
             found = found or layout.resized({size: other}, seed=3)
             if found is not None and other != size:
                 yield Point(f"axes of {size} made {word or other}", found)
@@ -284,9 +299,14 @@ def _sizes(subject: Subject, layout: Layout) -> Iterator[Point]:
 def _indices(subject: Subject, base: Sequence[Any]) -> Iterator[Point]:
     whole = [i for i, x in enumerate(base) if isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.size]
     if whole:
-        yield Point("repeated indices", [np.full_like(x, x.ravel()[0]) if i in whole else copied(x) for i, x in enumerate(base)])
+        yield Point(
+            "repeated indices", [np.full_like(x, x.ravel()[0]) if i in whole else copied(x) for i, x in enumerate(base)]
+        )
         rng = np.random.default_rng(5)
-        yield Point("other indices", [rng.permutation(x.ravel()).reshape(x.shape) if i in whole else copied(x) for i, x in enumerate(base)])
+        yield Point(
+            "other indices",
+            [rng.permutation(x.ravel()).reshape(x.shape) if i in whole else copied(x) for i, x in enumerate(base)],
+        )
 
 
 def _switches(base: Sequence[Any]) -> Iterator[Point]:
@@ -310,7 +330,9 @@ def _loose_shapes(subject: Subject, base: Sequence[Any], loose: Sequence[int]) -
     if arrays and len(loose) == len(base):
         yield Point("0-d", [np.asarray(rng.normal(), dtype=x.dtype) for x in base], lenient=True)
     if arrays:
-        yield Point("empty", [x[:0] if isinstance(x, np.ndarray) and x.shape else copied(x) for x in base], lenient=True)
+        yield Point(
+            "empty", [x[:0] if isinstance(x, np.ndarray) and x.shape else copied(x) for x in base], lenient=True
+        )
     if len(loose) > 1 and all(base[i].shape == base[loose[0]].shape and base[i].ndim for i in loose):
         i = loose[-1]
         yield Point(f"'{subject.names[i]}' broadcast", _with(base, {i: base[i][:1]}), lenient=True)

@@ -1,8 +1,8 @@
 """Dtypes, units in the last place, and the small arithmetic that every oracle needs.
 
-    HIGH            the widest float that is wider than float64 here, or float64
-    raised(x)       an input in that precision
-    nudged(x, rng)  every number moved by about one unit in its last place
+HIGH            the widest float that is wider than float64 here, or float64
+raised(x)       an input in that precision
+nudged(x, rng)  every number moved by about one unit in its last place
 """
 
 from __future__ import annotations

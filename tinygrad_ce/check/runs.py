@@ -37,7 +37,9 @@ class Runs:
 
     def _run(self, g: Any, out: Any, inputs: Sequence[Any]) -> list[Any]:
         xs = [copied(x) for x in inputs]
-        return self.subject.gradients(np.array(g, dtype=out.dtype)[()] if not np.ndim(g) else np.array(g, dtype=out.dtype), copied(out), xs)
+        return self.subject.gradients(
+            np.array(g, dtype=out.dtype)[()] if not np.ndim(g) else np.array(g, dtype=out.dtype), copied(out), xs
+        )
 
     def wide(self, g: Any, unit: float = 0.0, seed: int = 0) -> list[Any] | None:
         """The gradients in extended precision, the forward's result recomputed there; None where that fails.

@@ -56,7 +56,11 @@ def second_order(subject: Subject) -> tuple[str, list[Finding], str]:
         try:
             traced = _traced_second(subject, g, u)
         except Exception as error:
-            return INCONCLUSIVE, [], f"not checked: the rule does not run on Values ({type(error).__name__}: {error!s:.90})"
+            return (
+                INCONCLUSIVE,
+                [],
+                f"not checked: the rule does not run on Values ({type(error).__name__}: {error!s:.90})",
+            )
         try:
             near, _ = high(contracted(u), inputs, moving)
             s = directional(near, {i: v[i].astype(near.inputs[i].dtype) for i in moving})
@@ -97,7 +101,11 @@ def _direction(subject: Subject, seed: int) -> dict[int, Any]:
     for i in subject.moving:
         x = np.asarray(subject.inputs[i], dtype=np.float64)
         size = np.where(x == 0, typical(x), np.abs(x))
-        found[i] = rng.choice([-1.0, 1.0], size=x.shape) * rng.uniform(0.5, 1.0, size=x.shape) * np.where(np.isfinite(size), size, 0)
+        found[i] = (
+            rng.choice([-1.0, 1.0], size=x.shape)
+            * rng.uniform(0.5, 1.0, size=x.shape)
+            * np.where(np.isfinite(size), size, 0)
+        )
     return found
 
 
@@ -117,7 +125,8 @@ def _traced_in(dtype: Any, subject: Subject, g: Any, u: dict[int, Any]) -> dict[
     wanted = {leaves[i].number: leaves[i] for i in subject.moving}
     swept = reverse(total, cast_like(np.asarray(1.0), total), Choice(), wanted=wanted) if total.requires_grad else {}
     return {
-        i: swept[leaves[i].number][1] if leaves[i].number in swept else np.zeros_like(leaves[i].data) for i in subject.moving
+        i: swept[leaves[i].number][1] if leaves[i].number in swept else np.zeros_like(leaves[i].data)
+        for i in subject.moving
     }
 
 
@@ -143,7 +152,9 @@ def _through_engine(subject: Subject, leaves: list[Any], g: Any, u: dict[int, An
         return sum(np.sum(first[leaves[i].number][1] * u[i]) for i in subject.moving if leaves[i].number in first)
 
 
-def _wrong(subject: Subject, a: float, n: float, bar: float, size: float, inputs: Any, g: Any, u: Any, v: Any) -> Finding:
+def _wrong(
+    subject: Subject, a: float, n: float, bar: float, size: float, inputs: Any, g: Any, u: Any, v: Any
+) -> Finding:
     detached = abs(a) < 1e-9 * max(abs(n), size)
     return Finding(
         "second order",

@@ -1,7 +1,7 @@
 """The smallest point at which a rule still fails, and a program that shows it.
 
-    shrink(subject, finding)            fewer rows and classes, rounder numbers, as long as it still fails
-    reproduction(subject, finding)      Python that runs when pasted
+shrink(subject, finding)            fewer rows and classes, rounder numbers, as long as it still fails
+reproduction(subject, finding)      Python that runs when pasted
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ def _wrongness(subject: Subject, inputs: Sequence[Any], i: int) -> tuple[float, 
             runs = Runs(subject, inputs)
             if not runs.out.size or not np.all(np.isfinite(runs.out)) or np.size(inputs[i]) * runs.out.size > 4000:
                 return None
-            g = np.ones(runs.out.shape, runs.out.dtype) if runs.out.size == 1 else np.round(cotangent(runs.out.shape, runs.out.dtype, 0), 1)
+            g = (
+                np.ones(runs.out.shape, runs.out.dtype)
+                if runs.out.size == 1
+                else np.round(cotangent(runs.out.shape, runs.out.dtype, 0), 1)
+            )
             truth = Truth(subject, inputs).gradient(g)[i]
             a = np.asarray(runs.native(g)[i])
             wrong = np.abs(a - truth.value) > 1e-6 * np.maximum(np.abs(a), np.abs(truth.value)) + 4 * truth.bar

@@ -116,7 +116,9 @@ class Subject:
 
 def is_number_list(raw: Any) -> bool:
     """Whether a list is a gradient written as a list of numbers."""
-    return bool(raw) and all(isinstance(x, (int, float)) and not isinstance(x, np.generic) for x in raw) and len(raw) > 1
+    return (
+        bool(raw) and all(isinstance(x, (int, float)) and not isinstance(x, np.generic) for x in raw) and len(raw) > 1
+    )
 
 
 def as_input(x: Any, where: str) -> Any:
@@ -136,7 +138,9 @@ def as_input(x: Any, where: str) -> Any:
     raise TypeError(f"{where} is a {type(x).__name__}; an array or a number is wanted (put other things in a closure)")
 
 
-def which_move(inputs: Sequence[Any], wrt: Sequence[int | str] | int | str | None, names: Sequence[str]) -> tuple[int, ...]:
+def which_move(
+    inputs: Sequence[Any], wrt: Sequence[int | str] | int | str | None, names: Sequence[str]
+) -> tuple[int, ...]:
     """Positions of the differentiable inputs: those asked for, or every floating one."""
     if wrt is None:
         found = tuple(i for i, x in enumerate(inputs) if is_float(x))
@@ -167,8 +171,10 @@ def argument_names(f: Callable[..., Any], n: int) -> tuple[str, ...]:
     except (TypeError, ValueError):
         parameters = ()  # type: ignore[assignment]
     found = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return tuple((found + [f"input {i}" for i in range(n)])[:n]) if len(found) >= n else tuple(
-        [*found, *[f"input {i}" for i in range(len(found), n)]]
+    return (
+        tuple((found + [f"input {i}" for i in range(n)])[:n])
+        if len(found) >= n
+        else tuple([*found, *[f"input {i}" for i in range(len(found), n)]])
     )
 
 

@@ -137,7 +137,9 @@ class Truth:
         try:
             rng = np.random.default_rng(0)
             inputs = [nudged(x, rng, eps(self.near.dtype)) if nudge else x for x in self.near.inputs]
-            moved = [np.array(x, dtype=_COMPLEX) if k in self.subject.moving else raised(x) for k, x in enumerate(inputs)]
+            moved = [
+                np.array(x, dtype=_COMPLEX) if k in self.subject.moving else raised(x) for k, x in enumerate(inputs)
+            ]
             moved[i][index] += 1j * h
             with playing(self.near.tape), warnings.catch_warnings():
                 warnings.simplefilter("error", np.exceptions.ComplexWarning)  # an imaginary part was thrown away
@@ -166,7 +168,9 @@ class Truth:
             bars = bars + 8.0 * eps(self.near.dtype) * scale
             differs = np.any(np.isfinite(other[:, on]), axis=1)
             swapped = np.where(np.isfinite(other[:, on]), other[:, on], value[:, on]) @ flat[on]
-            rival_bars = np.where(np.isfinite(other[:, on]), other_bar[:, on], bar[:, on]) @ np.abs(flat[on]).astype(float)
+            rival_bars = np.where(np.isfinite(other[:, on]), other_bar[:, on], bar[:, on]) @ np.abs(flat[on]).astype(
+                float
+            )
             estimate = Estimate(total, bars, np.where(differs, swapped, np.nan), rival_bars, scale)
             if traced is not None:
                 self._refine(estimate, *[self.pick(i, t[i]).ravel() for t in traced])
@@ -207,7 +211,11 @@ class Truth:
     def _refine(self, e: Estimate, low: Any, top: Any, beside: Any) -> None:
         """Believe the trace where differences confirm it, with an error bar of its own."""
         with np.errstate(invalid="ignore"):
-            own = np.abs(low - top) * (64.0 * eps(top.dtype) / eps(low.dtype)) if top.dtype != low.dtype else 64 * eps(low.dtype) * np.abs(top)
+            own = (
+                np.abs(low - top) * (64.0 * eps(top.dtype) / eps(low.dtype))
+                if top.dtype != low.dtype
+                else 64 * eps(low.dtype) * np.abs(top)
+            )
             own = own + 8.0 * np.abs(top - beside)
             own = np.maximum(own, 0.3 * np.median(own)) if own.size else own
             bar = own.astype(float) + 64.0 * eps(top.dtype) * (np.abs(top) + e.scale).astype(float)
