@@ -1,22 +1,22 @@
 """The contract of a rule, which comes before its numbers.
 
-A gradient has the shape and dtype of its input. Calling the rule changes nothing: not the inputs, not g, not the output, not what
-an earlier call returned, not what the next call will return. The same call gives the same numbers, whatever was
-called in between. Results that share memory with g, an input or each other are a hazard: they are right today, and
-wrong as soon as somebody adds to one of them in place.
+A gradient has the shape and dtype of its input. Calling the rule changes nothing: not the inputs, not g, not the
+output, not what an earlier call returned, not what the next call will return. The same call gives the same numbers,
+whatever was called in between. Results that share memory with g, an input or each other are a hazard: they are right
+today, and wrong as soon as somebody adds to one of them in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from .findings import FAIL, Finding
-from .precision import copied, is_float, same, ulps_apart
+from .precision import copied, same, ulps_apart
 from .runs import Runs
 from .subject import ContractError, Subject
 
@@ -201,16 +201,14 @@ def _kind_of_change(subject: Subject, inputs: Sequence[Any], g: Any, out: Any, i
     """Whether results that differ differ at random, or by something kept between calls."""
     for _ in range(3):
         results.append(copied(subject.gradients(np.array(g), copied(out), [copied(x) for x in inputs])[i]))
-    steps = [
-        np.asarray(b, dtype=float) - np.asarray(a, dtype=float) for a, b in zip(results, results[1:], strict=False)
-    ]
+    steps = [np.asarray(b, dtype=float) - np.asarray(a, dtype=float) for a, b in pairwise(results)]
     grows = all(np.allclose(s, steps[-1], rtol=1e-6, atol=0) for s in steps[1:])  # the same is added each time
     settled = any(not np.any(s) for s in steps[1:])
     return "state" if grows or settled else "noise"
 
 
 def in_any_order(subject: Subject, inputs: Sequence[Any], others: Sequence[Sequence[Any]], g: Any) -> list[Finding]:
-    """A, B, A gives A again; so does A after only B's forward, a result that was written to, an array changed in place."""
+    """A, B, A gives A again, also after B's forward alone, after a result was written to, an array changed in place."""
     out = subject.out([copied(x) for x in inputs])
 
     def again() -> list[Any]:

@@ -8,7 +8,7 @@ names the mistake. When nothing fits, that is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 

@@ -18,8 +18,8 @@ from .differences import one_sided, slopes
 from .findings import FAIL, INCONCLUSIVE, KINK, PASS, Finding
 from .judge import Verdicts, judge, reach
 from .nearby import high
-from .precision import HIGH, copied, eps, nudged, show, typical
 from .points import Point
+from .precision import HIGH, copied, eps, nudged, show, typical
 from .runs import Runs
 from .subject import ContractError, Subject
 from .truth import Truth
@@ -88,7 +88,7 @@ def examine(
         for i in subject.moving:
             if found[i] is None:
                 continue
-            size = None if own else usual.get(i, 1.0)
+            size = None if usual is None else usual.get(i, 1.0)
             v = judge(runs, truth, g, i, found[i], estimates[i], rtol=rtol, atol=atol, usual=size)
             if not own and np.any(v.wrong | v.lost):
                 v = judge(runs, truth, g, i, found[i], truth.gradient(g)[i], rtol=rtol, atol=atol, usual=size)
@@ -337,8 +337,8 @@ def _shares(
                 return Finding(
                     "gradient",
                     FAIL,
-                    f"{len(entries)} entries of '{subject.names[i]}' tie; moved together their gradients add up to {total:.6g}, "
-                    f"and the slopes of f are {float(ends[1]):.6g} and {float(ends[0]):.6g}",
+                    f"{len(entries)} entries of '{subject.names[i]}' tie; moved together their gradients add up to "
+                    f"{total:.6g}, and the slopes of f are {float(ends[1]):.6g} and {float(ends[0]):.6g}",
                     "",
                     "share the gradient among the entries that tie, or give it to one of them",
                     point=point.name,

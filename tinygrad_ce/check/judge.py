@@ -1,8 +1,8 @@
 """One gradient against the truth, entry by entry, without a tolerance set by hand.
 
-An entry is right where the rule in extended precision, or as it is, lies within the error bars of the truth; the relative
-tolerance is a small multiple of what its own precision can hold. There is no absolute one: a gradient of 1e-9 with the
-wrong sign is wrong.
+An entry is right where the rule in extended precision, or as it is, lies within the error bars of the truth; the
+relative tolerance is a small multiple of what its own precision can hold. There is no absolute one: a gradient of 1e-9
+with the wrong sign is wrong.
 """
 
 from __future__ import annotations

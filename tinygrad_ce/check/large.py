@@ -1,8 +1,8 @@
 """Arrays too large for every entry: projections, the trace, and a sparse sweep, with the sensitivity said.
 
-A signed projection notices a mistake in all entries and says how small a one; a single entry it may miss. So every entry is
-compared with the trace of f where there is one, and else as many single entries as the budget allows are swept with one
-central difference each. A projection that fails is halved until one entry is left.
+A signed projection notices a mistake in all entries and says how small a one; a single entry it may miss. So every
+entry is compared with the trace of f where there is one, and else as many single entries as the budget allows are swept
+with one central difference each. A projection that fails is halved until one entry is left.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Where a rule is checked: the user's own point, and families of others that its author may not have tried.
 
 Other points have to be legal. What the user's numbers look like says what they may be: rows that sum to one stay
-probabilities, numbers in [0, 1] stay there, sorted edges stay sorted, masks stay masks, indices stay within those seen. Sizes are changed
-only along axes along which the forward itself proves to be free. Beyond that the forward is the judge: a point at which it
-raises, or is not finite, is no point.
+probabilities, numbers in [0, 1] stay there, sorted edges stay sorted, masks stay masks, indices stay within those seen.
+Sizes are changed only along axes along which forward and rule prove to be free. Beyond that the forward is the judge: a
+point at which it raises, or is not finite, is no point.
 
     Layout(subject)          which axes are free, and inputs of other sizes
     families(subject, …)     the points
@@ -27,8 +27,8 @@ SMALL = (3, 4, 5, 2)  # sizes of a shrunk point
 class Point:
     """A point, with a name for messages.
 
-    `lenient`: what goes wrong there is worth a note, and is no failure (0-d and broadcast inputs, for a rule that nobody
-    said was written for them).
+    `lenient`: what goes wrong there is worth a note, and is no failure (0-d and broadcast inputs, for a rule that
+    nobody said was written for them).
     """
 
     name: str

@@ -73,7 +73,7 @@ class Truth:
             self.skipped.append(why)
         self.outputs = self.near.base.size
         self._traceable = subject.on_values is not None
-        self._complex: Nearby | None | str = None
+        self._complex: Nearby | str | None = None
         self._sides: dict[tuple[int, tuple[int, ...]], Sides] = {}
         self.thorough = thorough
         self.chosen = {i: _chosen(self.near.inputs[i].size, entries) for i in subject.moving}
@@ -191,7 +191,7 @@ class Truth:
         return np.asarray(x).reshape(self.near.inputs[i].shape) if self.chosen[i] is None else np.asarray(x)
 
     def _trace(self, g: Any) -> list[list[Any]] | None:
-        """The engine's gradient of a trace of f: in float64, in extended precision, and beside the point by an ulp of that."""
+        """The engine's gradient of a trace of f: in float64, in extended precision, and there beside the point."""
         if not self._traceable:
             return None
         try:
