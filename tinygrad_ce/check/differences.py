@@ -146,7 +146,7 @@ def _best(values: Any, bars: Any) -> Slopes:
     with np.errstate(invalid="ignore"):
         apart = np.abs(values - value)
         # Among many windows the best may be lucky: those nearly as good have to agree with it.
-        near = (bars <= 30.0 * bar) & np.isfinite(apart)
+        near = (bars <= 30.0 * bar) & np.isfinite(apart) & (values != 0)  # a 0 is often a step too small to show
         bar = np.maximum(bar, 0.5 * np.max(np.where(near, apart, 0.0), axis=0))
         contradicts = (apart > 2.0 * (bars + bar)) & np.isfinite(apart)
     rivals = np.where(contradicts, bars, np.inf)

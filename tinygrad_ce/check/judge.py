@@ -17,7 +17,7 @@ from .runs import Runs
 from .truth import Estimate, Truth
 
 MARGIN = 3.0  # error bars are estimates
-LOST = {4: 3e-4, 8: 1e-4}  # relative error, beyond conditioning, at which a rule has lost its digits, by item size
+LOST = {4: 3e-4, 8: 2e-3}  # relative error, beyond conditioning, at which a rule has lost its digits, by item size
 
 
 @dataclass
