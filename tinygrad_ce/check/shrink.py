@@ -16,9 +16,9 @@ import numpy as np
 
 from .contract import cotangent
 from .findings import Finding
-from .points import Layout
 from .precision import copied, is_float, quiet
 from .runs import Runs
+from .sizes import Layout
 from .subject import Subject
 from .truth import Truth
 
