@@ -34,7 +34,18 @@ from .ops import (
 )
 from .registry import Registry, op
 from .registry import registry as _registry
-from .transforms import grad, hvp, jvp, no_grad, value_and_grad, vjp
+from .transforms import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    linearize,
+    no_grad,
+    value_and_grad,
+    vjp,
+)
 from .value import Value
 
 __version__ = "0.1.0"
@@ -65,9 +76,13 @@ __all__ = [
     "compare_derivations",
     "cross_entropy",
     "draw",
+    "elementwise_grad",
     "grad",
+    "hessian",
     "hvp",
+    "jacobian",
     "jvp",
+    "linearize",
     "log_softmax",
     "logsumexp",
     "no_grad",

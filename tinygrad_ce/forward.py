@@ -1,7 +1,8 @@
 """The forward sweep: the same recorded graph, walked the other way.
 
-    forward(root, tangents)     the tangent of root: J t, the directional derivative
-    push                        one node of it
+    order(roots, moving)            the nodes between what moves and the roots, oldest first
+    forward(nodes, tangents, ...)   tangents by number: J t, the directional derivative
+    push                            one node of it
 
 An elementwise op has its tangent from its partials, a linear op from itself; any other op from the transpose of
 its vjp, which is linear in the cotangent. So an op with nothing but a vjp has forward mode.
@@ -19,19 +20,27 @@ from .derivation import AUTODIFF, Derivation
 from .identities import cast_like
 from .node import Node, next_number, plain, recorded
 from .op import Op
-from .sweep import pull, reverse, route
+from .sweep import leading_to, pull, reverse, route
 
 _DEFAULT = Choice()
 
 
-def forward(root: Node, tangents: Mapping[int, Any], choice: Choice, *, create_graph: bool = False) -> Any:
-    """The tangent of root, given tangents of other nodes by number; None where root does not depend on them."""
-    nodes = reachable(root, floor=min(tangents, default=0) - 1)
+def order(roots: Sequence[Node], moving: Mapping[int, Any]) -> list[Node]:
+    """The nodes of roots' graphs that depend on a moving one (given by number), in order of creation."""
+    if not roots or not moving:
+        return []
+    nodes = reachable(roots[0], min(moving) - 1, roots[1:])
+    return [nodes[number] for number in sorted(leading_to(nodes, moving))]
+
+
+def forward(
+    nodes: Sequence[Node], tangents: Mapping[int, Any], choice: Choice, *, create_graph: bool = False
+) -> dict[int, Any]:
+    """Tangents of nodes by number, given those of the moving ones; a node without one does not move."""
     found: dict[int, Any] = dict(tangents)
-    for number in sorted(nodes):
-        node = nodes[number]
+    for node in nodes:
         op = node.op
-        if number in found or op is None:
+        if node.number in found or op is None:
             continue
         inputs, derivation = route(node, op, choice, tangents, create_graph)
         moving = [found.get(x.number) if isinstance(x, Node) else None for x in inputs]
@@ -39,8 +48,8 @@ def forward(root: Node, tangents: Mapping[int, Any], choice: Choice, *, create_g
             continue
         tangent = push(node, op, inputs, derivation, moving, choice, create_graph)
         if tangent is not None:
-            found[number] = cast_like(tangent, node)
-    return found.get(root.number)
+            found[node.number] = cast_like(tangent, node)
+    return found
 
 
 def push(

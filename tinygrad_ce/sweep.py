@@ -1,6 +1,7 @@
 """The reverse sweep, over anything with op, inputs, data.
 
     reverse(root, seed, ...)    adjoints, by creation number: the gradient of <seed, root>
+    leading_to                  which nodes a gradient with respect to some of them passes through
     route, pull                 one node of it: which derivation, and what it sends
 
 Nodes are visited in decreasing creation number, which is a topological order because every node is younger
@@ -42,6 +43,8 @@ def reverse(
     again: bool | None = None,
     floor: int = 0,
     nodes: Mapping[int, Node] | None = None,
+    useful: set[int] | None = None,
+    beside: Sequence[tuple[Node, Any]] = (),
 ) -> dict[int, tuple[Node, Any]]:
     """Nodes and adjoints of what is wanted (by default: leaves, and what retains its gradient) by number.
 
@@ -58,11 +61,14 @@ def reverse(
         Nodes numbered at or below it are boundaries: their adjoints are formed, and not passed on.
     nodes : mapping, optional
         `reachable(root, floor)`, where the caller has it.
+    useful : set, optional
+        `leading_to(nodes, wanted)`, where the caller has it.
+    beside : sequence of (node, cotangent)
+        Further roots: the gradient is of the sum of all <seed, root>.
     """
     again = create_graph if again is None else again
-    useful = None
-    if wanted is not None:
-        useful = _leading_to(reachable(root, floor) if nodes is None else nodes, wanted)
+    if wanted is not None and useful is None:
+        useful = leading_to(reachable(root, floor, [x for x, _ in beside]) if nodes is None else nodes, wanted)
     held = wanted or {}
     adjoints: dict[int, Any] = {root.number: seed}
     owned: set[int] = set()  # adjoints that are arrays of the sweep's own, safe to add to in place
@@ -71,6 +77,13 @@ def reverse(
     found: dict[int, Node] = {root.number: root}
     limits: dict[int, int] = {}  # how often adjoints that came through a `spent` node may be differentiated
     quick = choice.request is None and not create_graph and wanted is None
+    for x, gx in beside:
+        if x.number in found:
+            _accumulate(adjoints, owned, x.number, gx)
+        else:
+            adjoints[x.number] = gx
+            found[x.number] = x
+            heappush(pending, -x.number)
 
     while pending:
         if quick:
@@ -120,7 +133,8 @@ def _own(g: Any) -> Any:
     return g.copy() if isinstance(g, np.ndarray) else g
 
 
-def _leading_to(nodes: Mapping[int, Node], wanted: Mapping[int, Node]) -> set[int]:
+def leading_to(nodes: Mapping[int, Node], wanted: Mapping[int, Any]) -> set[int]:
+    """Numbers of those nodes that are wanted, or depend on one that is."""
     useful: set[int] = set()
     for number in sorted(nodes):
         if number in wanted or any(isinstance(x, Node) and x.number in useful for x in nodes[number].inputs):

@@ -1,0 +1,52 @@
+"""Where transforms stand: whether operations are recorded, and whether results have to stay differentiable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from ..node import Node, plain, recorded
+from ..value import Value
+
+# Inside a transform every inner transform returns Values: the outer one may be differentiating it.
+_depth: ContextVar[int] = ContextVar("transform depth", default=0)
+
+
+def no_grad() -> AbstractContextManager[None]:
+    """A context in which nothing is recorded: results are constants, and cost no graph.
+
+    >>> x = Value(2.0)
+    >>> with no_grad():
+    ...     y = x * 3
+    >>> y.requires_grad
+    False
+    """
+    return recorded(False)
+
+
+@contextmanager
+def inside() -> Iterator[None]:
+    """The inside of a transform, where everything is recorded."""
+    token = _depth.set(_depth.get() + 1)
+    try:
+        with recorded(True):
+            yield
+    finally:
+        _depth.reset(token)
+
+
+def kept(leaves: list[Any]) -> bool:
+    """Whether results are to be Values: somebody may differentiate them."""
+    return _depth.get() > 0 or any([isinstance(x, Node) for x in leaves])
+
+
+def result(x: Any, keep: bool) -> Any:
+    """A result as the caller gets it: a Value if it is to be kept, else plain, sharing memory with nothing."""
+    if not keep:
+        x = plain(x)
+        return x.copy() if isinstance(x, np.ndarray) else x
+    return x if isinstance(x, Node) else Value(x, requires_grad=False)
