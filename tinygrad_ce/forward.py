@@ -4,8 +4,9 @@
     forward(nodes, tangents, ...)   tangents by number: J t, the directional derivative
     push                            one node of it
 
-An elementwise op has its tangent from its partials, a linear op from itself; any other op from the transpose of
-its vjp, which is linear in the cotangent. So an op with nothing but a vjp has forward mode.
+An elementwise op has its tangent from its partials, a linear op from itself, a composite whose derivation is
+"autodiff" from a forward sweep through its decomposition; any other op from the transpose of its vjp, which is
+linear in the cotangent. So an op with nothing but a vjp has forward mode.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from .choice import Choice, reachable
 from .derivation import AUTODIFF, Derivation
-from .identities import cast_like
+from .identities import cast_like, identity
 from .node import Node, next_number, plain, recorded
 from .op import Op
 from .sweep import leading_to, pull, reverse, route
@@ -62,6 +63,8 @@ def push(
     create_graph: bool,
 ) -> Any:
     if op.pushforward is None:
+        if derivation.name == AUTODIFF:
+            return _through_decomposition(node, op, tangents, choice, create_graph)
         return _transposed(node, op, inputs, derivation, tangents, choice, create_graph)
     if op.partials is not None:
         tangents = [t if p is not None else None for t, p in zip(tangents, op.partials, strict=True)]
@@ -81,6 +84,21 @@ def push(
     return op.pushforward(tangents, np.float64(node.data), wide, node.params)
 
 
+def _through_decomposition(node: Node, op: Op, tangents: Sequence[Any], choice: Choice, create_graph: bool) -> Any:
+    """Run the decomposition with recording on, on nodes of this sweep's own, and sweep it forward."""
+    leaves = list(node.inputs) if create_graph else [plain(x) for x in node.inputs]
+    moving = {}
+    with recorded(True):
+        for i, t in enumerate(tangents):
+            if t is not None:
+                leaves[i] = identity(leaves[i]) if create_graph else type(node).leaf(leaves[i])
+                moving[leaves[i].number] = t
+        out = op.decomposition(*leaves, **node.params)
+    if not isinstance(out, Node) or not out.requires_grad:
+        return None
+    return forward(order([out], moving), moving, choice, create_graph=create_graph).get(out.number)
+
+
 def _transposed(
     node: Node,
     op: Op,
@@ -96,8 +114,8 @@ def _transposed(
     g = type(node).leaf(np.zeros_like(node.data) if type(node.data) is not float else 0.0)
     total = None
     with recorded(True):
-        if create_graph or derivation.name == AUTODIFF:
-            gradients = pull(node, op, inputs, derivation, g, moving, choice, True, again=create_graph)
+        if create_graph:
+            gradients = pull(node, op, inputs, derivation, g, moving, choice, True, again=True)
         else:  # only g moves: the rule sees plain inputs, whatever it does to them
             gradients = derivation.rule(g, node.data, tuple([plain(x) for x in inputs]), node.params, moving)
         for i in moving:

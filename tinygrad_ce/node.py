@@ -9,9 +9,8 @@ sweep see only Nodes, so they can be read, and tested, without knowing what a Va
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from itertools import count
 from typing import Any
 from weakref import finalize
@@ -112,11 +111,22 @@ def plain(x: Any) -> Any:
     return x.data if isinstance(x, Node) else x
 
 
-@contextmanager
-def recorded(on: bool) -> Iterator[None]:
-    """A context in which operations on Values are recorded (`on`), or are not."""
-    token = _recording.set(on)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
+class recorded:
+    """A context in which operations on Values are recorded (`on`), or are not; or a decorator of functions."""
+
+    def __init__(self, on: bool) -> None:
+        self._on = on
+
+    def __enter__(self) -> None:
+        self._token = _recording.set(self._on)
+
+    def __exit__(self, *error: object) -> None:
+        _recording.reset(self._token)
+
+    def __call__(self, f: Any) -> Any:
+        @wraps(f)
+        def within(*args: Any, **kwargs: Any) -> Any:
+            with type(self)(self._on):
+                return f(*args, **kwargs)
+
+        return within

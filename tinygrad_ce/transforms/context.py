@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,8 +14,8 @@ from ..value import Value
 _depth: ContextVar[int] = ContextVar("transform depth", default=0)
 
 
-def no_grad() -> AbstractContextManager[None]:
-    """A context in which nothing is recorded: results are constants, and cost no graph.
+def no_grad() -> recorded:
+    """A context (or a decorator, `@no_grad()`) in which nothing is recorded: results are constants, and cost no graph.
 
     >>> x = Value(2.0)
     >>> with no_grad():
@@ -28,20 +26,22 @@ def no_grad() -> AbstractContextManager[None]:
     return recorded(False)
 
 
-@contextmanager
-def inside() -> Iterator[None]:
-    """The inside of a transform, where everything is recorded."""
-    token = _depth.set(_depth.get() + 1)
-    try:
-        with recorded(True):
-            yield
-    finally:
-        _depth.reset(token)
+class inside:
+    """A context: the inside of a transform, where everything is recorded."""
+
+    def __enter__(self) -> None:
+        self._token = _depth.set(_depth.get() + 1)
+        self._recording = recorded(True)
+        self._recording.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._recording.__exit__(*error)
+        _depth.reset(self._token)
 
 
 def kept(leaves: list[Any]) -> bool:
     """Whether results are to be Values: somebody may differentiate them."""
-    return _depth.get() > 0 or any([isinstance(x, Node) for x in leaves])
+    return _depth.get() > 0 or any(isinstance(x, Node) for x in leaves)
 
 
 def result(x: Any, keep: bool) -> Any:

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 from ..trees import flatten
-from .context import inside, kept
+from .context import kept
 from .run import Argnums, Function, Pushing, Run, ones, require_real, several
 
 
@@ -47,13 +47,13 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) 
     ((9.0, {'twice': 6.0}), 6.0)
     """
 
-    @_named(f, "value and gradient")
+    @named_after(f, "value and gradient")
     def transformed(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         run = Run(f, args, kwargs, argnums, has_aux=has_aux)
         out = run.one_number("grad")
         gradients = run.inwards(run.pull([ones(out)], run.keep))
         value = (run.out, run.aux) if has_aux else run.out
-        return value, _chosen(gradients, argnums)
+        return value, chosen(gradients, argnums)
 
     return transformed
 
@@ -68,7 +68,7 @@ def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Functio
     """
     both = value_and_grad(f, argnums, has_aux=has_aux)
 
-    @_named(f, "gradient")
+    @named_after(f, "gradient")
     def transformed(*args: Any, **kwargs: Any) -> Any:
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
@@ -83,17 +83,17 @@ def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
     diagonal where every entry of the result depends on its own entry of the argument alone.
 
     >>> import numpy as np
-    >>> elementwise_grad(np.tanh)(np.array([0.0, 100.0])).tolist()
-    [1.0, 0.0]
+    >>> elementwise_grad(np.square)(np.array([1.0, 2.0])).tolist()
+    [2.0, 4.0]
     """
 
-    @_named(f, "elementwise derivative")
+    @named_after(f, "elementwise derivative")
     def transformed(*args: Any, **kwargs: Any) -> Any:
         run = Run(f, args, kwargs, argnums)
         for out in run.outputs:
             require_real(out, "elementwise_grad")
         gradients = run.inwards(run.pull([ones(out) for out in run.outputs], run.keep))
-        return _chosen(gradients, argnums)
+        return chosen(gradients, argnums)
 
     return transformed
 
@@ -138,7 +138,8 @@ def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
     keep = kept(flatten(list(tangents))[0])
     run = Run(f, args, {}, moving, keep=keep)
     given = [tangents[i] for i in moving]
-    return run.out, run.outwards(run.push(_leaves(run, given, "the tangent"), run.keep))
+    sweeps = Pushing(run.variables, run.outputs)
+    return run.out, run.outwards(sweeps.push(_leaves(run, given, "the tangent"), run.keep))
 
 
 def linearize(f: Function, *args: Any, has_aux: bool = False) -> Any:
@@ -193,7 +194,7 @@ def along_gradient(run: Run, what: str) -> Pushing:
 # -- small print -----------------------------------------------------------------------------------------------
 
 
-def _chosen(trees: list[Any], argnums: Argnums) -> Any:
+def chosen(trees: list[Any], argnums: Argnums) -> Any:
     return tuple(trees) if several(argnums) else trees[0]
 
 
@@ -209,7 +210,7 @@ def _alike(what: str, args: Sequence[Any], others: Sequence[Any], name: str) -> 
         raise TypeError(f"{what}: {len(args)} arguments and {len(others)} {name}")
 
 
-def _named(f: Function, what: str) -> Callable[[Function], Function]:
+def named_after(f: Function, what: str) -> Callable[[Function], Function]:
     """f's name, signature and documentation for a transformed function."""
 
     def rename(transformed: Function) -> Function:
@@ -218,6 +219,3 @@ def _named(f: Function, what: str) -> Callable[[Function], Function]:
         return transformed
 
     return rename
-
-
-__all__ = ["elementwise_grad", "grad", "hvp", "inside", "jvp", "linearize", "value_and_grad", "vjp"]

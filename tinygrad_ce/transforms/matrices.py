@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from ..node import plain
 from ..value import Value
-from .derivatives import _chosen, _named, along_gradient
+from .derivatives import along_gradient, chosen, named_after
 from .run import Argnums, Function, Pushing, Run, require_real
 
 
@@ -48,24 +46,24 @@ def jacobian(
 
     Examples
     --------
+    >>> import numpy as np
     >>> jacobian(lambda x: x * x[::-1])(np.array([1.0, 2.0])).tolist()
     [[2.0, 1.0], [2.0, 1.0]]
     """
     if mode not in (None, "forward", "reverse"):
         raise ValueError(f'mode is "forward" or "reverse", not {mode!r}')
 
-    @_named(f, "jacobian")
+    @named_after(f, "jacobian")
     def transformed(*args: Any, **kwargs: Any) -> Any:
         run = Run(f, args, kwargs, argnums, has_aux=has_aux)
         for part in (*run.outputs, *run.variables):
             require_real(part, "jacobian")
         few = sum(x.size for x in run.variables) < sum(x.size for x in run.outputs)
         if (mode or ("forward" if few else "reverse")) == "forward":
-            sweeps = Pushing(run.variables, run.outputs)
-            blocks = _by_columns(sweeps, run.keep)
+            blocks = _by_columns(Pushing(run.variables, run.outputs), run.keep)
         else:
             blocks = _by_rows(run)
-        made = run.outwards([_chosen(run.inwards(row), argnums) for row in blocks])
+        made = run.outwards([chosen(run.inwards(row), argnums) for row in blocks])
         return (made, run.aux) if has_aux else made
 
     return transformed
@@ -87,17 +85,18 @@ def hessian(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Func
 
     Examples
     --------
+    >>> import numpy as np
     >>> hessian(lambda x: np.sum(x**3))(np.array([1.0, 2.0])).tolist()
     [[6.0, 0.0], [0.0, 12.0]]
     """
 
-    @_named(f, "hessian")
+    @named_after(f, "hessian")
     def transformed(*args: Any, **kwargs: Any) -> Any:
         run = Run(f, args, kwargs, argnums, has_aux=has_aux)
         for x in run.variables:
             require_real(x, "hessian")
         blocks = _by_columns(along_gradient(run, "hessian"), run.keep)
-        made = _chosen(run.inwards([_chosen(run.inwards(row), argnums) for row in blocks]), argnums)
+        made = chosen(run.inwards([chosen(run.inwards(row), argnums) for row in blocks]), argnums)
         return (made, run.aux) if has_aux else made
 
     return transformed
@@ -182,6 +181,3 @@ def _basis(x: Value, k: int) -> Any:
     flat = np.zeros(x.size, x.dtype)
     flat[k] = 1.0
     return flat.reshape(x.shape)
-
-
-__all__ = ["hessian", "jacobian"]

@@ -2,7 +2,7 @@
 
     Run(f, args, kwargs, names)     f's arguments and results as trees, the named ones made of fresh Values
     run.pull(cotangents)            gradients in the variables, by a reverse sweep
-    run.push(tangents)              tangents of the results, by a forward sweep
+    Pushing(variables, roots)       tangents of roots, by forward sweeps
 
 A fresh Value is a node of its own, so an inner derivative never takes an outer variable for its own.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from contextlib import AbstractContextManager, nullcontext
 from operator import index
 from typing import Any
 
@@ -28,6 +28,7 @@ from .context import inside, kept, result
 
 Function = Callable[..., Any]
 Argnums = int | str | Sequence[int | str]
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Run:
@@ -61,11 +62,13 @@ class Run:
         places = _places(f, argnums, given, len(args))
         self.variables: list[Value] = []
         self.inward: list[Form] = []
+        self._known: Any = None
         self.keep = keep or kept([leaf for x in given.values() for leaf in flatten(x)[0]])
         with inside():
             for place in places:
                 given[place] = self._fresh(given[place], place)
-            out = f(*[given.pop(i) for i in range(len(args))], **given)
+            positional = [given.pop(i) for i in range(len(args))]
+            out = f(*positional, **{str(name): x for name, x in given.items()})
         self.aux: Any = None
         if has_aux:
             if not isinstance(out, tuple) or len(out) != 2:
@@ -125,46 +128,40 @@ class Run:
 
     # -- sweeps ------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _floor(self) -> int:
-        return min([x.number for x in self.variables]) - 1
-
-    @cached_property
-    def _wanted(self) -> dict[int, Node]:
-        return {x.number: x for x in self.variables}
-
-    @cached_property
-    def _useful(self) -> set[int]:
-        moving = [x for x in self.outputs if x.requires_grad]
-        return leading_to(reachable(moving[0], self._floor, moving), self._wanted) if moving else set()
-
     def pull(self, cotangents: Sequence[Any], keep: bool) -> list[Any]:
         """Gradients of Σ <cotangent, result> in the variables; Values if `keep`. A cotangent of None is zero."""
+        wanted, useful, floor = self._paths()
         seeds = [
             (out, _prepared(c, out, keep, "cotangent", "f's result"))
             for out, c in zip(self.outputs, cotangents, strict=True)
             if c is not None
         ]
-        seeds = [(out, c) for out, c in seeds if out.number in self._useful]
-        found: dict[int, tuple[Node, Any]] = {}
-        if seeds and self.variables:
-            (root, seed), *beside = seeds
-            with inside():
-                found = reverse(
-                    root,
-                    seed,
-                    choose(None),
-                    wanted=self._wanted,
-                    create_graph=keep,
-                    floor=self._floor,
-                    useful=self._useful,
-                    beside=beside,
-                )
+        seeds = [(out, c) for out, c in seeds if out.number in useful]
+        if not seeds:
+            return [result(zeros(x), keep) for x in self.variables]
+        (root, seed), *beside = seeds
+        with inside() if keep else _NOTHING:
+            found = reverse(
+                root,
+                seed,
+                choose(None),
+                wanted=wanted,
+                create_graph=keep,
+                floor=floor,
+                useful=useful,
+                beside=beside,
+            )
         return [result(found[x.number][1] if x.number in found else zeros(x), keep) for x in self.variables]
 
-    def push(self, tangents: Sequence[Any], keep: bool) -> list[Any]:
-        """Tangents of the results, given those of the variables; Values if `keep`. A tangent of None is zero."""
-        return Pushing(self.variables, self.outputs).push(tangents, keep)
+    def _paths(self) -> tuple[dict[int, Node], set[int], int]:
+        """What a reverse sweep is to know: the variables, the nodes that depend on them, and where to stop."""
+        if self._known is None:
+            wanted: dict[int, Node] = {x.number: x for x in self.variables}
+            floor = min(wanted, default=0) - 1
+            roots = [x for x in self.outputs if x.requires_grad]
+            useful = leading_to(reachable(roots[0], floor, roots), wanted) if roots else set()
+            self._known = wanted, useful, floor
+        return self._known
 
 
 class Pushing:
@@ -181,7 +178,7 @@ class Pushing:
             for x, t in zip(self.variables, tangents, strict=True)
             if t is not None
         }
-        with inside():
+        with inside() if keep else _NOTHING:
             found = forward(self._nodes, moving, choose(None), create_graph=keep) if moving else {}
         return [result(found.get(x.number, zeros(x)), keep) for x in self.roots]
 
