@@ -14,10 +14,13 @@ Importing it imports NumPy and nothing heavier: what draws, plots or shows progr
 from importlib import import_module
 from types import ModuleType
 
+from .anomaly import AnomalyError
 from .check import compare_derivations
 from .choice import use_derivation
 from .derivation import Assumption, AssumptionError
 from .draw import draw
+from .mutation import MutationError
+from .observe import detect_anomaly, detect_mutation, trace
 from .op import shortcut
 from .ops import (
     cross_entropy,
@@ -70,11 +73,15 @@ def registry() -> Registry:
 
 
 __all__ = [
+    "AnomalyError",
     "Assumption",
     "AssumptionError",
+    "MutationError",
     "Value",
     "compare_derivations",
     "cross_entropy",
+    "detect_anomaly",
+    "detect_mutation",
     "draw",
     "elementwise_grad",
     "grad",
@@ -97,6 +104,7 @@ __all__ = [
     "softplus",
     "stop_gradient",
     "tanh",
+    "trace",
     "use_derivation",
     "value_and_grad",
     "vjp",

@@ -19,7 +19,8 @@ import numpy as np
 from .choice import Choice, reachable
 from .derivation import AUTODIFF, Derivation
 from .identities import cast_like, identity
-from .node import Node, next_number, plain, recorded
+from .mutation import require_intact
+from .node import Clock, Node, Watch, next_number, plain, recorded, recording, unwatched, watched
 from .op import Op
 from .sweep import leading_to, pull, reverse, route
 
@@ -39,6 +40,8 @@ def forward(
 ) -> dict[int, Any]:
     """Tangents of nodes by number, given those of the moving ones; a node without one does not move."""
     found: dict[int, Any] = dict(tangents)
+    stale = Clock.last
+    watch = recording().sweeping() if isinstance(recording(), Watch) else None
     for node in nodes:
         op = node.op
         if node.number in found or op is None:
@@ -47,7 +50,14 @@ def forward(
         moving = [found.get(x.number) if isinstance(x, Node) else None for x in inputs]
         if all(t is None for t in moving):
             continue
-        tangent = push(node, op, inputs, derivation, moving, choice, create_graph)
+        if node.number < stale:
+            require_intact(node)
+        if watch is None:
+            tangent = push(node, op, inputs, derivation, moving, choice, create_graph)
+        else:
+            with watched(watch):
+                tangent = push(node, op, inputs, derivation, moving, choice, create_graph)
+            watch.pushed(node, inputs, derivation, moving, tangent)
         if tangent is not None:
             found[node.number] = cast_like(tangent, node)
     return found
@@ -74,21 +84,21 @@ def push(
         return op.pushforward(tangents, node, inputs, node.params)
     data = tuple([plain(x) for x in inputs])
     try:
-        tangent = op.pushforward(tangents, node.data, data, node.params)
+        tangent = op.pushforward(tangents, node._data, data, node.params)
         if type(tangent) is not complex:
             return tangent
     except ArithmeticError:
         pass
     # Python's floats refuse 1/0 and turn complex at (-8) ** (1/3); NumPy's follow IEEE.
     wide = tuple([np.float64(x) if type(x) is float else x for x in data])
-    return op.pushforward(tangents, np.float64(node.data), wide, node.params)
+    return op.pushforward(tangents, np.float64(node._data), wide, node.params)
 
 
 def _through_decomposition(node: Node, op: Op, tangents: Sequence[Any], choice: Choice, create_graph: bool) -> Any:
     """Run the decomposition with recording on, on nodes of this sweep's own, and sweep it forward."""
     leaves = list(node.inputs) if create_graph else [plain(x) for x in node.inputs]
     moving = {}
-    with recorded(True):
+    with recorded(True) if create_graph else unwatched():
         for i, t in enumerate(tangents):
             if t is not None:
                 leaves[i] = identity(leaves[i]) if create_graph else type(node).leaf(leaves[i])
@@ -111,13 +121,13 @@ def _transposed(
     """J t as the transpose of g ↦ Jᵀg, which is linear: the gradient of <t, Jᵀg> in g, at g = 0."""
     moving = [i for i, t in enumerate(tangents) if t is not None]
     floor = next_number()
-    g = type(node).leaf(np.zeros_like(node.data) if type(node.data) is not float else 0.0)
+    g = type(node).leaf(np.zeros_like(node._data) if type(node._data) is not float else 0.0)
     total = None
-    with recorded(True):
+    with recorded(True) if create_graph else unwatched():
         if create_graph:
             gradients = pull(node, op, inputs, derivation, g, moving, choice, True, again=True)
         else:  # only g moves: the rule sees plain inputs, whatever it does to them
-            gradients = derivation.rule(g, node.data, tuple([plain(x) for x in inputs]), node.params, moving)
+            gradients = derivation.rule(g, node._data, tuple([plain(x) for x in inputs]), node.params, moving)
         for i in moving:
             gx = gradients[i]
             if not isinstance(gx, Node) or not gx.requires_grad:

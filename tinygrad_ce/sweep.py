@@ -29,8 +29,10 @@ from .choice import Choice, reachable
 from .conform import conform, fits, on_plain
 from .derivation import AUTODIFF, Derivation
 from .identities import cast_like, less_one, spent
-from .node import Node, next_number, plain, recorded, retained
+from .mutation import require_intact, require_unwritten
+from .node import Clock, Node, Watch, next_number, plain, recorded, recording, retained, unwatched, watched
 from .op import Op
+from .tracing import place
 
 
 def reverse(
@@ -76,7 +78,9 @@ def reverse(
     pending = [-root.number]  # a heap: the youngest node first
     found: dict[int, Node] = {root.number: root}
     limits: dict[int, int] = {}  # how often adjoints that came through a `spent` node may be differentiated
-    quick = choice.request is None and not create_graph and wanted is None
+    stale = Clock.last  # older nodes are looked at more closely: something changed, or was watched, since
+    watch = recording().sweeping() if isinstance(recording(), Watch) else None
+    quick = choice.request is None and not create_graph and wanted is None and watch is None
     for x, gx in beside:
         if x.number in found:
             _accumulate(adjoints, owned, x.number, gx)
@@ -87,7 +91,7 @@ def reverse(
 
     while pending:
         if quick:
-            _elementwise(pending, found, adjoints, owned)
+            _elementwise(pending, found, adjoints, owned, stale)
             if not pending:
                 break
         number = -heappop(pending)
@@ -98,12 +102,16 @@ def reverse(
         if (op is None or number in retained) if wanted is None else number in wanted:
             result = g if number in owned or wanted is not None else _own(g)
             results[number] = (node, result if limit is None else spent(result, left=limit))
+            if op is None and wanted is None and node.notes is not None:
+                require_unwritten(node, root)
         if op is None or number <= floor:
             continue
         if again and op is spent:
             left = less_one(node.params["left"])
             limit = left if limit is None else min(left, limit)
-        for x, gx in _sent(node, op, g, choice, create_graph, again, useful, held):
+        if number < stale:
+            require_intact(node)
+        for x, gx in _sent(node, op, g, choice, create_graph, again, useful, held, watch):
             k = x.number
             if limit is not None:
                 limits[k] = min(limit, limits.get(k, limit))
@@ -142,37 +150,40 @@ def leading_to(nodes: Mapping[int, Node], wanted: Mapping[int, Any]) -> set[int]
     return useful
 
 
-def _elementwise(pending: list[int], found: dict[int, Any], adjoints: dict[int, Any], owned: set[int]) -> None:
+def _elementwise(
+    pending: list[int], found: dict[int, Any], adjoints: dict[int, Any], owned: set[int], stale: int
+) -> None:
     """Sweep on while nodes are elementwise, on floats or on arrays of one shape and dtype: no detours.
 
     The same steps as the loop in `reverse`, unrolled, for graphs with very many small nodes. Stops before the
     first node that is anything else, or at which Python's floats refuse what NumPy's answer (1/0).
     """
+    keeping = retained or ()
     while pending:
         number = -pending[0]
         node = found[number]
         op, g = node.op, adjoints[number]
-        if op is None or op.partials is None or number in retained:
+        if op is None or op.partials is None or number < stale or number in keeping:
             return
-        inputs, partials = node.inputs, op.partials
+        inputs, partials, kind = node.inputs, op.partials, type(node)
         tx = ty = None
         try:
             if len(inputs) == 2:
                 x, y = inputs
-                a = x.data if isinstance(x, Node) else x
-                b = y.data if isinstance(y, Node) else y
+                a = x._data if type(x) is kind or isinstance(x, Node) else x
+                b = y._data if type(y) is kind or isinstance(y, Node) else y
                 if x is not a and x.requires_grad:
                     p = partials[0]
-                    tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a, b)
+                    tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node._data, a, b)
                 if y is not b and y.requires_grad:
                     p = partials[1]
-                    ty = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a, b)
+                    ty = (g if p == 1.0 else g * p) if type(p) is float else g * p(node._data, a, b)
                     if type(ty) is not float and not fits(ty, b):
                         return
             elif len(inputs) == 1:
                 x, p = inputs[0], partials[0]
-                a = x.data
-                tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a)
+                a = x._data
+                tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node._data, a)
             else:
                 return
         except (ArithmeticError, TypeError):
@@ -208,6 +219,7 @@ def _sent(
     again: bool,
     useful: set[int] | None,
     held: Mapping[int, Any],
+    watch: Watch | None,
 ) -> list[tuple[Node, Any]]:
     """What a node sends to its inputs: (input, gradient) for each that wants one."""
     inputs, derivation = route(node, op, choice, held, again)
@@ -216,7 +228,12 @@ def _sent(
         for i, x in enumerate(inputs)
         if isinstance(x, Node) and x.requires_grad and (useful is None or x.number in useful)
     ]
-    gradients = pull(node, op, inputs, derivation, g, needed, choice, create_graph, again)
+    if watch is None:
+        gradients = pull(node, op, inputs, derivation, g, needed, choice, create_graph, again)
+    else:
+        with watched(watch):
+            gradients = pull(node, op, inputs, derivation, g, needed, choice, create_graph, again)
+        watch.sent(node, inputs, derivation, g, gradients, needed)
     return [(inputs[i], gradients[i]) for i in needed if gradients[i] is not None]
 
 
@@ -232,6 +249,8 @@ def route(
         if jump is not None:
             shortcut, inner = jump
             if not again or shortcut.derivation.order is None or shortcut.derivation.order > 1:
+                if inner.number < Clock.last:
+                    require_intact(inner)
                 return (*inner.inputs, *node.inputs[1:]), shortcut.derivation
     derivation = choice.of(op)
     if again and derivation.order is not None and derivation.order < 2:
@@ -259,11 +278,12 @@ def pull(
         elif create_graph:
             raw = derivation.rule(g, node, inputs, node.params, needed)
         else:
-            data = tuple([x.data if isinstance(x, Node) else x for x in inputs])
-            raw = on_plain(derivation, g, node.data, data, node.params, needed)
+            data = tuple([x._data if isinstance(x, Node) else x for x in inputs])
+            raw = on_plain(derivation, g, node._data, data, node.params, needed)
     except Exception as error:
         label = f", of '{node.label}'" if node.label else ""
-        error.add_note(f"in derivation '{derivation.name}' of {op.name}{label} ({op.describe(inputs, node.params)})")
+        what = f"in derivation '{derivation.name}' of {op.name}{label} ({op.describe(inputs, node.params)})"
+        error.add_note(f"{what}, {place(node) or 'made where tg.trace() around the forward would say'}")
         raise
     gradients: list[Any] = [None] * len(inputs)
     for i in needed:
@@ -294,11 +314,11 @@ def _through_decomposition(
         for i in needed:
             leaves[i] = type(node).leaf(leaves[i])
     floor = next_number()  # older: the leaves; younger: what the decomposition makes of them
-    with recorded(True):
+    with recorded(True) if create_graph else unwatched():
         out = op.decomposition(*leaves, **node.params)
-    if np.shape(plain(out)) != np.shape(node.data):
+    if np.shape(plain(out)) != np.shape(node._data):
         raise ValueError(
-            f"the forward of {op.name} returns shape {np.shape(node.data)}, "
+            f"the forward of {op.name} returns shape {np.shape(node._data)}, "
             f"its decomposition shape {np.shape(plain(out))}"
         )
     gradients: list[Any] = [None] * len(leaves)

@@ -10,7 +10,7 @@ A fresh Value is a node of its own, so an inner derivative never takes an outer 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from operator import index
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 from ..choice import choose, reachable
 from ..forward import forward, order
 from ..identities import cast_like, identity
+from ..mutation import require_unwritten
 from ..node import Node, plain
 from ..sweep import leading_to, reverse
 from ..trees import LEAF, Carried, Form, flatten
@@ -130,7 +131,9 @@ class Run:
 
     def pull(self, cotangents: Sequence[Any], keep: bool) -> list[Any]:
         """Gradients of Σ <cotangent, result> in the variables; Values if `keep`. A cotangent of None is zero."""
-        wanted, useful, floor = self._paths()
+        wanted, useful, floor, leaves = self._paths()
+        for leaf in leaves:
+            require_unwritten(leaf, *self.outputs)
         seeds = [
             (out, _prepared(c, out, keep, "cotangent", "f's result"))
             for out, c in zip(self.outputs, cotangents, strict=True)
@@ -153,14 +156,14 @@ class Run:
             )
         return [result(found[x.number][1] if x.number in found else zeros(x), keep) for x in self.variables]
 
-    def _paths(self) -> tuple[dict[int, Node], set[int], int]:
-        """What a reverse sweep is to know: the variables, the nodes that depend on them, and where to stop."""
+    def _paths(self) -> tuple[dict[int, Node], set[int], int, list[Node]]:
+        """What a reverse sweep is to know: the variables, the nodes that depend on them, where to stop; all leaves."""
         if self._known is None:
             wanted: dict[int, Node] = {x.number: x for x in self.variables}
             floor = min(wanted, default=0) - 1
             roots = [x for x in self.outputs if x.requires_grad]
-            useful = leading_to(reachable(roots[0], floor, roots), wanted) if roots else set()
-            self._known = wanted, useful, floor
+            nodes = reachable(roots[0], floor, roots) if roots else {}
+            self._known = wanted, leading_to(nodes, wanted), floor, leaves_of(nodes.values())
         return self._known
 
 
@@ -171,6 +174,7 @@ class Pushing:
         self.variables, self.roots = variables, roots
         moving = [x for x in roots if x.requires_grad]
         self._nodes = order(moving, {x.number: None for x in variables})
+        self._leaves = leaves_of(x for node in self._nodes for x in node.inputs)
 
     def push(self, tangents: Sequence[Any], keep: bool) -> list[Any]:
         moving = {
@@ -178,12 +182,18 @@ class Pushing:
             for x, t in zip(self.variables, tangents, strict=True)
             if t is not None
         }
+        for leaf in self._leaves:
+            require_unwritten(leaf, *self.roots)
         with inside() if keep else _NOTHING:
             found = forward(self._nodes, moving, choose(None), create_graph=keep) if moving else {}
         return [result(found.get(x.number, zeros(x)), keep) for x in self.roots]
 
 
 # -- small print -----------------------------------------------------------------------------------------------
+
+
+def leaves_of(nodes: Iterable[Any]) -> list[Node]:
+    return list({x.number: x for x in nodes if isinstance(x, Node) and x.op is None}.values())
 
 
 def ones(x: Value) -> Any:
