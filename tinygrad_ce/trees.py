@@ -110,6 +110,8 @@ def flatten(tree: Any) -> tuple[list[Any], Form]:
 
 def is_leaf(x: Any) -> bool:
     """Whether x is a number, an array of numbers, or a Value."""
+    if type(x) is np.ndarray and x.dtype.kind == "f":
+        return True  # the commonest
     if isinstance(x, (Node, float, int, complex)):
         return True
     if not hasattr(x, "dtype") or not hasattr(x, "shape"):

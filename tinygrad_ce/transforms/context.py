@@ -47,6 +47,8 @@ def kept(leaves: list[Any]) -> bool:
 def result(x: Any, keep: bool) -> Any:
     """A result as the caller gets it: a Value if it is to be kept, else plain, sharing memory with nothing."""
     if not keep:
+        if type(x) is np.ndarray:
+            return x.copy()
         x = plain(x)
         return x.copy() if isinstance(x, np.ndarray) else x
     return x if isinstance(x, Node) else Value(x, requires_grad=False)

@@ -10,7 +10,7 @@ A fresh Value is a node of its own, so an inner derivative never takes an outer 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from operator import index
 from typing import Any
@@ -59,15 +59,16 @@ class Run:
         has_aux: bool = False,
         keep: bool = False,
     ) -> None:
-        given = dict(enumerate(args)) | kwargs
+        given: dict[int | str, Any] = {**dict(enumerate(args)), **kwargs}
         places = _places(f, argnums, given, len(args))
         self.variables: list[Value] = []
         self.inward: list[Form] = []
         self._known: Any = None
-        self.keep = keep or kept([leaf for x in given.values() for leaf in flatten(x)[0]])
+        trees = {place: flatten(x) for place, x in given.items()}
+        self.keep = keep or kept([leaf for leaves, _ in trees.values() for leaf in leaves])
         with inside():
             for place in places:
-                given[place] = self._fresh(given[place], place)
+                given[place] = self._fresh(given[place], place, *trees[place])
             positional = [given.pop(i) for i in range(len(args))]
             out = f(*positional, **{str(name): x for name, x in given.items()})
         self.aux: Any = None
@@ -83,8 +84,8 @@ class Run:
             raise TypeError(f"f returned {_named(out)}, which has no derivative{hint}")
         self.outputs: list[Value] = [_differentiable(x) for x in leaves]
 
-    def _fresh(self, argument: Any, place: int | str) -> Any:
-        leaves, form = flatten(argument)
+    def _fresh(self, argument: Any, place: int | str, leaves: list[Any], form: Form) -> Any:
+        """The argument made of fresh Values, which become variables."""
         if isinstance(form, Carried):
             raise TypeError(
                 f"argument {place!r} is {_named(argument)}, in which nothing can be differentiated: leave it out of "
@@ -110,6 +111,8 @@ class Run:
     def inwards(self, leaves: Sequence[Any]) -> list[Any]:
         """Leaves for the variables, in the form of each argument; None for what has no derivative."""
         trees, start = [], 0
+        if len(leaves) == len(self.inward) and all(form is LEAF for form in self.inward):
+            return list(leaves)
         for form in self.inward:
             count = form.count()
             trees.append(form.build(leaves[start : start + count], carried=None))
@@ -163,7 +166,7 @@ class Run:
             floor = min(wanted, default=0) - 1
             roots = [x for x in self.outputs if x.requires_grad]
             nodes = reachable(roots[0], floor, roots) if roots else {}
-            self._known = wanted, leading_to(nodes, wanted), floor, leaves_of(nodes.values())
+            self._known = wanted, leading_to(nodes, wanted), floor, [x for x in nodes.values() if x.op is None]
         return self._known
 
 
@@ -174,7 +177,8 @@ class Pushing:
         self.variables, self.roots = variables, roots
         moving = [x for x in roots if x.requires_grad]
         self._nodes = order(moving, {x.number: None for x in variables})
-        self._leaves = leaves_of(x for node in self._nodes for x in node.inputs)
+        inputs = {x.number: x for node in self._nodes for x in node.inputs if isinstance(x, Node)}
+        self._leaves = [x for x in inputs.values() if x.op is None]
 
     def push(self, tangents: Sequence[Any], keep: bool) -> list[Any]:
         moving = {
@@ -192,16 +196,15 @@ class Pushing:
 # -- small print -----------------------------------------------------------------------------------------------
 
 
-def leaves_of(nodes: Iterable[Any]) -> list[Node]:
-    return list({x.number: x for x in nodes if isinstance(x, Node) and x.op is None}.values())
-
-
 def ones(x: Value) -> Any:
-    return 1.0 if type(x.data) is float else np.ones_like(x.data)
+    data = x._data
+    if type(data) is float:
+        return 1.0
+    return data.dtype.type(1.0) if isinstance(data, np.generic) else np.ones_like(data)
 
 
 def zeros(x: Value) -> Any:
-    return 0.0 if type(x.data) is float else np.zeros_like(x.data)
+    return 0.0 if type(x._data) is float else np.zeros_like(x._data)
 
 
 def require_real(out: Value, what: str) -> None:
@@ -264,6 +267,9 @@ def _differentiable(x: Any) -> Value:
 
 def _prepared(t: Any, x: Value, keep: bool, what: str, of: str) -> Any:
     """A tangent or cotangent of x's shape and dtype; a Value if `keep`."""
+    data = x._data
+    if not keep and type(t) is type(data) and (type(t) is float or (t.shape == data.shape and t.dtype == data.dtype)):
+        return t  # as it should be
     t = float(t) if type(t) is int else np.asarray(t) if isinstance(t, (list, tuple)) else t
     if np.shape(plain(t)) != x.shape:
         raise ValueError(f"the {what} has shape {np.shape(plain(t))}, {of} {x.shape}")
