@@ -114,7 +114,7 @@ def _untaken_branch(s: Scene) -> str | None:
 
 
 def _norm_at_zero(s: Scene) -> str | None:
-    if s.op in ("sqrt", "power") and s.sweeping and s.result == 0 and _sum_of_squares(s.inputs[0]):
+    if s.op in ("sqrt", "power") and s.sweeping and s.result == 0 and _is_square(s.inputs[0]):
         return (
             "This is a norm at 0, where it has no slope: write np.linalg.norm(x), whose gradient is 0 there, "
             "or np.sqrt(np.sum(x * x) + eps)"
@@ -122,23 +122,16 @@ def _norm_at_zero(s: Scene) -> str | None:
     return None
 
 
-def _sum_of_squares(x: Any) -> bool:
-    """Whether a Value was made by adding up squares, or as x·x."""
-    if not isinstance(x, Node) or x.op is None:
-        return False
-    if x.op.name in ("dot", "vdot", "inner", "matmul"):
-        return len(x.inputs) == 2 and plain(x.inputs[0]) is plain(x.inputs[1])
-    if x.op.name not in ("sum", "mean", "add"):
-        return False
-    return all(_is_square(term) for term in x.inputs)
-
-
 def _is_square(x: Any) -> bool:
+    """Whether a Value was made as x·x, as a square, or by adding up such."""
     if not isinstance(x, Node) or x.op is None:
         return False
-    if x.op.name == "multiply":
-        return plain(x.inputs[0]) is plain(x.inputs[1])
-    return x.op.name == "square" or (x.op.name == "power" and plain(x.inputs[1]) == 2) or _sum_of_squares(x)
+    name, inputs = x.op.name, x.inputs
+    if name in ("multiply", "dot", "vdot", "inner", "matmul"):
+        return plain(inputs[0]) is plain(inputs[1])
+    if name in ("sum", "mean", "add"):
+        return all(_is_square(term) for term in inputs if term is not None)
+    return name == "square" or (name == "power" and plain(inputs[1]) == 2)
 
 
 def _root_at_zero(s: Scene) -> str | None:
