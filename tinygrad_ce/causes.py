@@ -129,8 +129,10 @@ def _is_square(x: Any) -> bool:
     name, inputs = x.op.name, x.inputs
     if name in ("multiply", "dot", "vdot", "inner", "matmul"):
         return plain(inputs[0]) is plain(inputs[1])
-    if name in ("sum", "mean", "add"):
-        return all(_is_square(term) for term in inputs if term is not None)
+    if name in ("sum", "mean"):
+        return _is_square(inputs[0])
+    if name == "add":
+        return _is_square(inputs[0]) and _is_square(inputs[1])
     return name == "square" or (name == "power" and plain(inputs[1]) == 2)
 
 

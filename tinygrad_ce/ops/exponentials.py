@@ -30,7 +30,10 @@ def _rounding_error(x: Any, y: Any) -> Any:
         difference = x - y
         back = x - difference
         rest = (x - (difference + back)) + (back - y)
-        return np.where(np.isfinite(rest), rest, 0.0) if not np.all(np.isfinite(rest)) else rest
+        finite = type(rest) is np.ndarray and np.all(
+            np.isfinite(rest)
+        )  # another library's is not asked: it may be lazy
+        return rest if finite else np.where(np.isfinite(rest), rest, 0.0)
 
 
 rounding_error = elementwise(

@@ -55,7 +55,12 @@ class Target:
     @property
     def row_weight(self) -> Any:
         """w at the index of each row, 0 in ignored ones, axis kept; None: all 1."""
-        row = None if self.weight is None else self.weight[self.indices]
+        if self.weight is None:
+            row = None
+        elif is_eager(self.indices) and is_eager(self.weight):
+            row = self.weight[self.indices]
+        else:
+            row = np.sum(self.y * self.w, axis=self.axis, keepdims=True)
         return row if self.kept is None else np.where(self.kept, 1.0 if row is None else row, 0.0)
 
     @property
@@ -99,17 +104,27 @@ def read_targets(
     k, ndim = scores.shape[axis], len(scores.shape)
     given = indices = kept = present = None
     if is_index(targets, ndim):
-        indices = np.asarray(plain(targets))
+        indices = as_array(plain(targets))
         indices = indices[..., None] if axis in (-1, ndim - 1) else np.expand_dims(indices, axis)
         if ignore_index is not None:
             kept = indices != ignore_index
             indices = np.where(kept, indices, 0)
     else:
         given = wide(targets)
-    if label_smoothing and not np.all(np.greater(scores, floor)):
+    if label_smoothing and not (is_eager(scores) and np.all(np.greater(scores, floor))):
         present = np.greater(scores, floor)
     weight = None if weight is None else wide(weight)
     return Target(given, indices, kept, weight, present, label_smoothing, axis, k, ndim)
+
+
+def as_array(x: Any) -> Any:
+    """`x` as an array; another library's stays what it is."""
+    return x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
+
+
+def is_eager(x: Any) -> bool:
+    """Whether the numbers in `x` are there to be looked at: another library's may have to be computed first."""
+    return isinstance(plain(x), (np.ndarray, np.generic, int, float, list, tuple))
 
 
 def is_index(targets: Any, ndim: int) -> bool:
@@ -178,7 +193,8 @@ def validate_targets(op: str, scores: Any, targets: Any, weight: Any, axis: int,
     if is_index(targets, len(shape)):
         if found != rows:
             raise ValueError(f"{op}: class indices of shape {found} for scores of shape {shape}; {rows} is wanted")
-        _validate_indices(op, np.asarray(targets), k, ignore_index)
+        if is_eager(targets):
+            _validate_indices(op, np.asarray(targets), k, ignore_index)
         return
     dtype = getattr(targets, "dtype", None)
     if found == rows and found != shape:

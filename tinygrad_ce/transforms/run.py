@@ -59,7 +59,8 @@ class Run:
         has_aux: bool = False,
         keep: bool = False,
     ) -> None:
-        given: dict[int | str, Any] = {**dict(enumerate(args)), **kwargs}
+        given: dict[int | str, Any] = dict(enumerate(args))
+        given.update(kwargs)
         places = _places(f, argnums, given, len(args))
         self.variables: list[Value] = []
         self.inward: list[Form] = []
@@ -125,7 +126,7 @@ class Run:
             hint = "; has_aux=True is for (loss, aux)" if len(self.outputs) == 2 else ""
             raise TypeError(f"{what} is of one number, but f returned {_named(self.outwards(self.outputs))}{hint}")
         out = self.outputs[0]
-        if np.size(plain(out)) != 1:
+        if out.size != 1:
             raise TypeError(f"{what} is of one number; f returned shape {out.shape}: sum it, or use vjp or jacobian")
         require_real(out, what)
         return out
