@@ -51,7 +51,6 @@ def test_rules_are_pure_numpy(case):
         for a, b in zip(found, swept(case, moving, name, cotangent), strict=True):
             assert_close(bare(a), b, 1e-10)
 
-
     directions = [np.asarray(case.inputs[i]) * 0.5 + 1.0 for i in moving]
     found = pushed(twin, moving, [pure(t) for t in directions])
     assert_close(bare(found), pushed(case, moving, directions), 1e-10)
