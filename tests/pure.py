@@ -59,6 +59,9 @@ class Pure(NDArrayOperatorsMixin):
     def astype(self, dtype: Any) -> Any:
         return Pure(self.held.astype(dtype))
 
+    def conj(self) -> Any:
+        return Pure(self.held.conj())
+
     def reshape(self, *shape: Any) -> Any:
         return Pure(self.held.reshape(*shape))
 
