@@ -227,6 +227,10 @@ def test_it_can_be_switched_off():
     assert p.grad[0] == 10.0
     loss = np.sum(p * p)
     loss.backward()
+    with tg.no_grad(), tg.detect_mutation(False):
+        assert not np.sum(p).requires_grad
+    with tg.trace(), tg.detect_mutation(False):
+        assert np.sum(p).place
 
 
 def test_what_is_watched_adds_up_and_ends_with_the_context():

@@ -10,13 +10,14 @@ They nest, each adding to what is watched already. They are context variables: a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .anomaly import look_at_forward, look_at_gradients, look_at_tangent
 from .derivation import Derivation
 from .mutation import Copies
-from .node import Clock, Node, Watch, next_number, recording, watched
+from .node import Clock, Node, Watch, next_number, recorded, recording, unwatched, watched
 from .tracing import Traced, here
 
 
@@ -85,7 +86,7 @@ def _now(**changes: bool) -> Observer:
     return replace(now if isinstance(now, Observer) else Observer(on=bool(now)), **changes)
 
 
-def detect_mutation(on: bool = True) -> watched:
+def detect_mutation(on: bool = True) -> AbstractContextManager[None]:
     """A context that finds every change of data between forward and backward.
 
     Without it, too, rebinding (`p.data = x`, `p.data += x`) makes `backward` raise, and writing into an array is
@@ -120,6 +121,8 @@ def detect_mutation(on: bool = True) -> watched:
         ...
     tinygrad_ce.mutation.MutationError: the data of the Value 'p' of shape (1000,), argument 'x' of multiply, ...
     """
+    if not on and not isinstance(recording(), Observer):
+        return unwatched() if recording() else recorded(False)
     return watched(_now(exact=on, samples=on))
 
 

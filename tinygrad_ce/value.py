@@ -159,7 +159,7 @@ class Value(ArrayProtocols):
     @property
     def T(self) -> Value:
         """The transpose: all axes reversed."""
-        return ops.transpose(self)
+        return self.record(ops.transpose, (self,), ops.transpose.defaults)
 
     def item(self) -> float:
         """The one element, as a Python number."""
