@@ -1,4 +1,4 @@
-"""What a Value may hold: a Python float, or an array of real numbers."""
+"""What a Value may hold: a Python float, or an array of real numbers; and ones and zeros like it."""
 
 from __future__ import annotations
 
@@ -34,6 +34,18 @@ def as_data(data: Any, requires_grad: bool) -> Any:
     if requires_grad and data.dtype.kind != "f":
         data = data.astype(np.float64)
     return data
+
+
+def ones_like(data: Any) -> Any:
+    """1 in the shape and dtype of a node's data."""
+    if type(data) is float:
+        return 1.0
+    return type(data)(1.0) if isinstance(data, np.generic) else np.ones_like(data)  # a number the short way
+
+
+def zeros_like(data: Any) -> Any:
+    """0 in the shape and dtype of a node's data."""
+    return 0.0 if type(data) is float else np.zeros_like(data)
 
 
 def _holds_values(items: Any) -> bool:

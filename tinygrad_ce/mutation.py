@@ -24,7 +24,7 @@ from .choice import reachable
 from .node import Node, changed, plain, rebound
 from .tracing import Traced, place
 
-WHOLE, SAMPLES = 256, 64
+WHOLE, SAMPLES = 1024, 64
 
 
 class MutationError(RuntimeError):
@@ -53,14 +53,20 @@ def used(leaf: Node, watch: Any) -> None:
 
 def require_unwritten(leaf: Node, *roots: Node) -> None:
     """Raise MutationError if a leaf of the roots' graph is not as it was when it was last used."""
-    if leaf.notes is None:
-        return
-    view, before = leaf.notes
-    if view.tobytes() != before:
-        for node in reachable(roots[0], beside=roots).values():
-            for i, x in enumerate(node.inputs):
-                if x is leaf:
-                    raise _written(node, i, None)
+    if leaf.notes is not None:
+        view, before = leaf.notes
+        if view.tobytes() != before:
+            raise written(leaf, *roots)
+
+
+def written(leaf: Node, *roots: Node) -> MutationError:
+    """The error that says of which op in the roots' graph the leaf was an argument."""
+    uses = [
+        (node, i) for node in reachable(roots[0], beside=roots).values() for i, x in enumerate(node.inputs) if x is leaf
+    ]
+    return (
+        _written(*min(uses, key=lambda use: use[0].number), None) if uses else MutationError("a leaf was written into")
+    )
 
 
 def _sampled(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -91,7 +91,7 @@ def detect_mutation(on: bool = True) -> AbstractContextManager[None]:
 
     Without it, too, rebinding (`p.data = x`, `p.data += x`) makes `backward` raise, and writing into an array is
     looked for in leaves that get a gradient: a fingerprint of each is taken when an op uses it, and again when a
-    sweep comes to it. That costs little. It sees all entries of an array of up to 256, and some 64 of a larger one,
+    sweep comes to it. That costs little. It sees all entries of an array of up to 1024, and some 64 of a larger one,
     spread over rows and columns, so that a write to a few entries may be missed.
 
     In this context everything is remembered, byte by byte: leaves, results, and plain arrays among an op's inputs. That

@@ -29,7 +29,7 @@ from .choice import Choice, reachable
 from .conform import conform, fits, on_plain
 from .derivation import AUTODIFF, Derivation
 from .identities import cast_like, less_one, spent
-from .mutation import require_intact, require_unwritten
+from .mutation import require_intact, written
 from .node import Clock, Node, Watch, next_number, plain, recorded, recording, retained, unwatched, watched
 from .op import Op
 from .tracing import place
@@ -103,7 +103,9 @@ def reverse(
             result = g if number in owned or wanted is not None else _own(g)
             results[number] = (node, result if limit is None else spent(result, left=limit))
             if op is None and wanted is None and node.notes is not None:
-                require_unwritten(node, root)
+                view, before = node.notes
+                if view.tobytes() != before:
+                    raise written(node, root)
         if op is None or number <= floor:
             continue
         if again and op is spent:
@@ -287,8 +289,10 @@ def pull(
         raise
     gradients: list[Any] = [None] * len(inputs)
     for i in needed:
-        if raw[i] is not None:
-            gx = conform(raw[i], inputs[i], op, derivation, i, create_graph)
+        gx = raw[i]
+        if gx is not None:
+            if create_graph or not fits(gx, inputs[i]._data):
+                gx = conform(gx, inputs[i], op, derivation, i, create_graph)
             gradients[i] = spent(gx, left=derivation.order - 1) if again and derivation.order is not None else gx
     return gradients
 

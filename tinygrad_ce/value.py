@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
-from .arrays import as_data
+from .arrays import as_data, ones_like
 from .choice import Request, choose
 from .identities import cast, cast_like
 from .mutation import used
@@ -237,7 +237,7 @@ class Value(ArrayProtocols):
                     f"backward() of shape {self.shape} needs gradient=, a cotangent of that shape; "
                     f"or reduce it to one number first, with .sum() or .mean()"
                 )
-            return 1.0 if type(self._data) is float else np.ones_like(self._data)
+            return ones_like(self._data)
         if type(gradient) in (int, float):
             gradient = float(gradient)
         elif not isinstance(gradient, Value):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+from ..arrays import ones_like
 from ..trees import flatten
 from .context import kept
-from .run import Argnums, Function, Pushing, Run, ones, require_real, several
+from .run import Argnums, Function, Pushing, Run, require_real, several
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
@@ -51,7 +52,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) 
     def transformed(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         run = Run(f, args, kwargs, argnums, has_aux=has_aux)
         out = run.one_number("grad")
-        gradients = run.inwards(run.pull([ones(out)], run.keep))
+        gradients = run.inwards(run.pull([ones_like(out._data)], run.keep))
         value = (run.out, run.aux) if has_aux else run.out
         return value, chosen(gradients, argnums)
 
@@ -92,7 +93,7 @@ def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
         run = Run(f, args, kwargs, argnums)
         for out in run.outputs:
             require_real(out, "elementwise_grad")
-        gradients = run.inwards(run.pull([ones(out) for out in run.outputs], run.keep))
+        gradients = run.inwards(run.pull([ones_like(out._data) for out in run.outputs], run.keep))
         return chosen(gradients, argnums)
 
     return transformed
@@ -187,7 +188,7 @@ def hvp(f: Function, args: Sequence[Any], vectors: Sequence[Any]) -> tuple[Any, 
 
 def along_gradient(run: Run, what: str) -> Pushing:
     """Forward sweeps through the gradient of a run: products with the Hessian."""
-    gradients = run.pull([ones(run.one_number(what))], True)
+    gradients = run.pull([ones_like(run.one_number(what)._data)], True)
     return Pushing(run.variables, gradients)
 
 

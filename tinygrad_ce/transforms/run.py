@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import zeros_like
 from ..choice import choose, reachable
 from ..forward import forward, order
 from ..identities import cast_like, identity
@@ -145,7 +146,7 @@ class Run:
         ]
         seeds = [(out, c) for out, c in seeds if out.number in useful]
         if not seeds:
-            return [result(zeros(x), keep) for x in self.variables]
+            return [result(zeros_like(x._data), keep) for x in self.variables]
         (root, seed), *beside = seeds
         with inside() if keep else _NOTHING:
             found = reverse(
@@ -158,7 +159,7 @@ class Run:
                 useful=useful,
                 beside=beside,
             )
-        return [result(found[x.number][1] if x.number in found else zeros(x), keep) for x in self.variables]
+        return [result(found[x.number][1] if x.number in found else zeros_like(x._data), keep) for x in self.variables]
 
     def _paths(self) -> tuple[dict[int, Node], set[int], int, list[Node]]:
         """What a reverse sweep is to know: the variables, the nodes that depend on them, where to stop; all leaves."""
@@ -191,21 +192,10 @@ class Pushing:
             require_unwritten(leaf, *self.roots)
         with inside() if keep else _NOTHING:
             found = forward(self._nodes, moving, choose(None), create_graph=keep) if moving else {}
-        return [result(found.get(x.number, zeros(x)), keep) for x in self.roots]
+        return [result(found.get(x.number, zeros_like(x._data)), keep) for x in self.roots]
 
 
 # -- small print -----------------------------------------------------------------------------------------------
-
-
-def ones(x: Value) -> Any:
-    data = x._data
-    if type(data) is float:
-        return 1.0
-    return data.dtype.type(1.0) if isinstance(data, np.generic) else np.ones_like(data)
-
-
-def zeros(x: Value) -> Any:
-    return 0.0 if type(x._data) is float else np.zeros_like(x._data)
 
 
 def require_real(out: Value, what: str) -> None:
