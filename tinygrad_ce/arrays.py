@@ -1,4 +1,4 @@
-"""What a Value may hold: a Python float, or an array of real numbers; and ones and zeros like it."""
+"""What a Value may hold: a Python float, or an array of real numbers."""
 
 from __future__ import annotations
 
