@@ -210,3 +210,20 @@ def test_a_composite_has_forward_mode_through_its_decomposition():
     assert_close(t, tg.jacobian(lambda x: mixed(x, y), mode="reverse")(X) @ y, 1e-13)
     third = lambda x: tg.jvp(tg.grad(lambda x: np.sum(mixed(x, x))), (x,), (y,))[1]
     assert_close(tg.jacobian(third)(X), differences(third, X), 1e-7)
+
+
+def test_complex_results_and_arguments():
+    try:
+        tg.Value(1j)
+    except TypeError:
+        pytest.skip("no complex Values")
+    x = np.array([0.5, -1.0])
+    z = x + 2j
+    assert_close(tg.jacobian(lambda x: np.exp(1j * x))(x), np.diag(1j * np.exp(1j * x)), 1e-14)
+    rows = tg.jacobian(lambda z: np.abs(z) ** 2)(z)
+    assert_close(np.diag(rows), tg.grad(lambda z: np.sum(np.abs(z) ** 2))(z), 1e-14)
+    with pytest.raises(TypeError, match="parts apart"):
+        tg.jacobian(lambda z: z * z)(z)
+    for refused in (tg.grad, tg.hessian, tg.elementwise_grad):
+        with pytest.raises(TypeError, match="complex"):
+            refused(lambda z: np.sum(z * z))(z)

@@ -38,6 +38,13 @@ def jacobian(
         Its result has f's result's containers on the outside, the argument's within, and arrays of shape
         result.shape + argument.shape.
 
+    Raises
+    ------
+    TypeError
+        If arguments and result are complex: take real and imaginary parts apart. Complex results of real arguments
+        are swept forward, real results of complex arguments in reverse, where a row is a gradient (by the convention
+        of complex gradients).
+
     Notes
     -----
     f runs once. A block of the Jacobian is one row (reverse) or one column (forward); blocks are swept one after
@@ -56,10 +63,7 @@ def jacobian(
     @named_after(f, "jacobian")
     def transformed(*args: Any, **kwargs: Any) -> Any:
         run = Run(f, args, kwargs, argnums, has_aux=has_aux)
-        for part in (*run.outputs, *run.variables):
-            require_real(part, "jacobian")
-        few = sum(x.size for x in run.variables) < sum(x.size for x in run.outputs)
-        if (mode or ("forward" if few else "reverse")) == "forward":
+        if (mode or _mode(run)) == "forward":
             blocks = _by_columns(Pushing(run.variables, run.outputs), run.keep)
         else:
             blocks = _by_rows(run)
@@ -100,6 +104,17 @@ def hessian(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Func
         return (made, run.aux) if has_aux else made
 
     return transformed
+
+
+def _mode(run: Run) -> str:
+    """Forward where the arguments hold fewer numbers than the result, if complex numbers do not decide."""
+    intricate = [any(x.dtype.kind == "c" for x in values) for values in (run.variables, run.outputs)]
+    if all(intricate):
+        raise TypeError("jacobian of a complex function of complex numbers: take real and imaginary parts apart")
+    if any(intricate):
+        return "reverse" if intricate[0] else "forward"
+    few = sum(x.size for x in run.variables) < sum(x.size for x in run.outputs)
+    return "forward" if few else "reverse"
 
 
 # -- blocks ----------------------------------------------------------------------------------------------------
