@@ -32,6 +32,7 @@ from .identities import cast_like, less_one, spent
 from .mutation import require_intact, written
 from .node import Clock, Node, Watch, next_number, plain, recorded, recording, retained, unwatched, watched
 from .op import Op
+from .quick import accumulate, elementwise
 from .tracing import place
 
 
@@ -83,7 +84,7 @@ def reverse(
     quick = choice.request is None and not create_graph and wanted is None and watch is None
     for x, gx in beside:
         if x.number in found:
-            _accumulate(adjoints, owned, x.number, gx)
+            accumulate(adjoints, owned, x.number, gx)
         else:
             adjoints[x.number] = gx
             found[x.number] = x
@@ -91,7 +92,7 @@ def reverse(
 
     while pending:
         if quick:
-            _elementwise(pending, found, adjoints, owned, stale)
+            elementwise(pending, found, adjoints, owned, stale)
             if not pending:
                 break
         number = -heappop(pending)
@@ -118,24 +119,12 @@ def reverse(
             if limit is not None:
                 limits[k] = min(limit, limits.get(k, limit))
             if k in adjoints:
-                _accumulate(adjoints, owned, k, gx)
+                accumulate(adjoints, owned, k, gx)
             else:
                 adjoints[k] = gx
                 found[k] = x
                 heappush(pending, -k)
     return results
-
-
-def _accumulate(adjoints: dict[int, Any], owned: set[int], k: int, gx: Any) -> None:
-    """Add a contribution; in place where the sum so far is an array of the sweep's own."""
-    total = adjoints[k]
-    if type(total) is not np.ndarray:
-        adjoints[k] = total + gx
-    elif k in owned:
-        total += gx
-    else:
-        adjoints[k] = total + gx
-        owned.add(k)
 
 
 def _own(g: Any) -> Any:
@@ -150,66 +139,6 @@ def leading_to(nodes: Mapping[int, Node], wanted: Mapping[int, Any]) -> set[int]
         if number in wanted or any(isinstance(x, Node) and x.number in useful for x in nodes[number].inputs):
             useful.add(number)
     return useful
-
-
-def _elementwise(
-    pending: list[int], found: dict[int, Any], adjoints: dict[int, Any], owned: set[int], stale: int
-) -> None:
-    """Sweep on while nodes are elementwise, on floats or on arrays of one shape and dtype: no detours.
-
-    The same steps as the loop in `reverse`, unrolled, for graphs with very many small nodes. Stops before the
-    first node that is anything else, or at which Python's floats refuse what NumPy's answer (1/0).
-    """
-    keeping = retained or ()
-    while pending:
-        number = -pending[0]
-        node = found[number]
-        op, g = node.op, adjoints[number]
-        if op is None or op.partials is None or number < stale or number in keeping:
-            return
-        inputs, partials, kind = node.inputs, op.partials, type(node)
-        tx = ty = None
-        try:
-            if len(inputs) == 2:
-                x, y = inputs
-                a = x._data if type(x) is kind or isinstance(x, Node) else x
-                b = y._data if type(y) is kind or isinstance(y, Node) else y
-                if x is not a and x.requires_grad:
-                    p = partials[0]
-                    tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node._data, a, b)
-                if y is not b and y.requires_grad:
-                    p = partials[1]
-                    ty = (g if p == 1.0 else g * p) if type(p) is float else g * p(node._data, a, b)
-                    if type(ty) is not float and not fits(ty, b):
-                        return
-            elif len(inputs) == 1:
-                x, p = inputs[0], partials[0]
-                a = x._data
-                tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node._data, a)
-            else:
-                return
-        except (ArithmeticError, TypeError):
-            return
-        if tx is not None and (type(tx) is not float or type(a) is not float) and not fits(tx, a):
-            return
-        heappop(pending)
-        del found[number], adjoints[number]
-        if tx is not None:
-            k = x.number
-            if k in adjoints:
-                _accumulate(adjoints, owned, k, tx)
-            else:
-                adjoints[k] = tx
-                found[k] = x
-                heappush(pending, -k)
-        if ty is not None:
-            k = y.number
-            if k in adjoints:
-                _accumulate(adjoints, owned, k, ty)
-            else:
-                adjoints[k] = ty
-                found[k] = y
-                heappush(pending, -k)
 
 
 def _sent(
