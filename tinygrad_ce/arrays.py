@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node
+from .node import Node, plain
 
 
 def as_data(data: Any, requires_grad: bool) -> Any:
@@ -34,6 +34,31 @@ def as_data(data: Any, requires_grad: bool) -> Any:
     if requires_grad and data.dtype.kind != "f":
         data = data.astype(np.float64)
     return data
+
+
+def as_array(x: Any) -> Any:
+    """`x` as an array; another library's stays what it is."""
+    return x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
+
+
+def is_eager(x: Any) -> bool:
+    """Whether the numbers in `x` are there to be looked at.
+
+    Another library's may have to be computed first, and a traced array (capture.py) has none to show.
+    """
+    return isinstance(plain(x), (np.ndarray, np.generic, int, float, list, tuple))
+
+
+def ones_like(data: Any) -> Any:
+    """1 in the shape and dtype of a node's data."""
+    if type(data) is float:
+        return 1.0
+    return type(data)(1.0) if isinstance(data, np.generic) else np.ones_like(data)  # a number the short way
+
+
+def zeros_like(data: Any) -> Any:
+    """0 in the shape and dtype of a node's data."""
+    return 0.0 if type(data) is float else np.zeros_like(data)
 
 
 def _holds_values(items: Any) -> bool:

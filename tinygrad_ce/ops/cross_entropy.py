@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import as_array
 from ..op import shortcut
 from ..registry import op
 from .exponentials import ACCURATE, narrow, wide
@@ -104,7 +105,8 @@ def _(
 @cross_entropy.forward
 def _(probabilities: Any, targets: Any, weight: Any, **o: Any) -> Any:
     with np.errstate(divide="ignore"):
-        return narrow(np.asarray(cross_entropy.decomposition(probabilities, targets, weight, **o))[()], probabilities)
+        loss = as_array(cross_entropy.decomposition(probabilities, targets, weight, **o))
+        return narrow(loss[()], probabilities)
 
 
 def _to_probabilities(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from ..arrays import is_eager
 from ..derivation import Assumption
 from ..forms import elementwise, primitive
 from ..node import Node, plain
@@ -31,7 +32,7 @@ def _rounding_error(x: Any, y: Any) -> Any:
         back = x - difference
         rest = (x - (difference + back)) + (back - y)
         finite = np.abs(rest) < np.inf
-        return np.where(finite, rest, 0.0) if not np.all(finite) else rest
+        return rest if is_eager(rest) and np.all(finite) else np.where(finite, rest, 0.0)
 
 
 rounding_error = elementwise(
