@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .derivation import Derivation
-from .identities import cast_like
+from .identities import cast_like, in_dtype
 from .node import Node
 from .op import Op
 
@@ -40,7 +40,7 @@ def conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, cre
         shape: Any = ()
         dtype: Any = float
     else:
-        shape, dtype = data.shape, data.dtype if data.dtype.kind == "f" else np.dtype(np.float64)
+        shape, dtype = data.shape, data.dtype if data.dtype.kind in "fc" else np.dtype(np.float64)
         if type(gx) is np.ndarray and gx.shape == shape and gx.dtype is dtype and not create_graph:
             return gx
     found = np.shape(gx) if isinstance(gx, (list, tuple)) else getattr(gx, "shape", ())
@@ -58,11 +58,9 @@ def conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, cre
             f"derivation '{derivation.name}' of {op.name} returned a plain {type(gx).__name__} where its gradient is "
             f"to be differentiated; write the rule in ops or NumPy functions throughout, or declare order=1"
         )
-    if dtype is float:
-        return float(gx)
-    if getattr(gx, "dtype", None) == dtype:
+    if dtype is not float and getattr(gx, "dtype", None) == dtype:
         return gx
-    return gx.astype(dtype) if hasattr(gx, "astype") else np.asarray(gx, dtype=dtype)[()]
+    return in_dtype(gx, dtype)
 
 
 def _hint(found: tuple[int, ...], shape: tuple[int, ...]) -> str:

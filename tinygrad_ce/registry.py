@@ -3,6 +3,7 @@
 registry        the one there is
 op              the decorator that registers a function as an op
 implements      the decorator that registers what NumPy functions do on Values
+composed        the same for a function written in other NumPy functions, which brings samples for the tests
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ from .derivation import Derivation
 from .op import Op
 
 
+@dataclass(frozen=True)
+class Composition:
+    """A NumPy function that is written in others, with calls of it for the tests: (arguments, keywords)."""
+
+    function: Callable[..., Any]
+    samples: Callable[..., Any]
+
+
 @dataclass
 class Registry(Mapping[str, Op]):
     """Every op by name, and what each NumPy function does when it meets a Value.
@@ -26,6 +35,7 @@ class Registry(Mapping[str, Op]):
 
     ops: dict[str, Op] = field(default_factory=dict)
     numpy: dict[Any, Callable[..., Any]] = field(default_factory=dict)
+    compositions: dict[Any, Composition] = field(default_factory=dict)
 
     def add(self, op: Op) -> Op:
         self.ops[op.key] = op
@@ -112,5 +122,19 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
         for function in functions:
             registry.numpy[function] = handler
         return handler
+
+    return declare
+
+
+def composed(*functions: Any, samples: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register NumPy functions as written in others: of that signature, and on plain arrays equal to them.
+
+    `samples(rng)` yields calls, `(arguments, keywords)`, that the test battery makes.
+    """
+
+    def declare(written: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            registry.compositions[function] = Composition(written, samples)
+        return implements(*functions)(written)
 
     return declare

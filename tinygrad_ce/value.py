@@ -42,7 +42,7 @@ class Value(ArrayProtocols):
     Raises
     ------
     TypeError
-        If `data` is complex, text or objects, or a sequence of Values (which `np.stack` joins).
+        If `data` is text or objects, or a sequence of Values (which `np.stack` and `tg.array` join).
 
     Examples
     --------
@@ -221,6 +221,8 @@ class Value(ArrayProtocols):
                     f"backward() of shape {self.shape} needs gradient=, a cotangent of that shape; "
                     f"or reduce it to one number first, with .sum() or .mean()"
                 )
+            if self.dtype.kind == "c":
+                raise ValueError("backward() of a complex Value needs gradient=; or take np.real or np.abs of it first")
             return 1.0 if type(self.data) is float else np.ones_like(self.data)
         if type(gradient) in (int, float):
             gradient = float(gradient)
@@ -313,9 +315,9 @@ class Value(ArrayProtocols):
         return ops.transpose(self, axes=only)
 
     def astype(self, dtype: Any) -> Value:
-        """The data in another floating dtype; the gradient comes back in this one's."""
+        """The data in another floating or complex dtype; the gradient comes back in this one's."""
         kind = np.dtype(dtype)
-        if kind.kind != "f":
+        if kind.kind not in "fc":
             raise TypeError(f"astype({kind}) has no gradient; take .data.astype instead")
         return cast(self, dtype=kind)
 

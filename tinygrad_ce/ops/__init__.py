@@ -4,12 +4,11 @@ An op is declared in one place, and everything else follows from the registry: N
 forward mode, the test battery, the referee, the table in the documentation.
 """
 
-from . import passthrough  # noqa: F401  (registers)
+from . import complex, joining, passthrough, rearranging, reducing, selecting, trigonometric  # noqa: F401  (register)
 from .activation import relu, softplus
 from .binary import sigmoid_binary_cross_entropy
 from .cross_entropy import cross_entropy
 from .elementwise import (
-    abs,
     add,
     divide,
     exp,
@@ -21,10 +20,10 @@ from .elementwise import (
     power,
     remainder,
     sigmoid,
-    stop_gradient,
     subtract,
     tanh,
 )
+from .kinks import abs, stop_gradient
 from .linalg import matmul
 from .shaping import transpose
 from .softmax import log_softmax, logsumexp, softmax

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..registry import op
-from .elementwise import stop_gradient
+from .kinks import stop_gradient
 from .exponentials import (
     ACCURATE,
     Exponentials,
