@@ -38,7 +38,7 @@ class Case:
         return [
             i
             for i, x in enumerate(self.inputs)
-            if x is not None and i not in self.op.constants and np.asarray(x).dtype.kind == "f"
+            if x is not None and i not in self.op.constants and np.asarray(x).dtype.kind in "fc"
         ]
 
     @property
@@ -57,9 +57,10 @@ class Case:
 
     def cotangent(self) -> Any:
         """Random, signed, of mixed magnitude, and of the output's shape."""
-        shape = np.shape(self.forward(*[self.inputs[i] for i in self.moving]))
+        out = np.asarray(self.forward(*[self.inputs[i] for i in self.moving]))
         rng = np.random.default_rng(7)
-        return rng.choice([-1.0, 1.0], size=shape) * rng.uniform(0.5, 2.0, size=shape)
+        signed = lambda: rng.choice([-1.0, 1.0], size=out.shape) * rng.uniform(0.5, 2.0, size=out.shape)
+        return signed() + 1j * signed() if out.dtype.kind == "c" else signed()
 
     def gradients(self, derivation: str, cotangent: Any) -> list[Any]:
         leaves = self.leaves()
@@ -100,7 +101,7 @@ class Written:
             return type(x)([self._replaced(item, by) for item in x])
         if isinstance(x, dict):
             return {k: self._replaced(item, by) for k, item in x.items()}
-        return by(x) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
+        return by(x) if isinstance(x, np.ndarray) and x.dtype.kind in "fc" else x
 
     def apply(self, arrays: tuple[Any, ...], params: dict[str, Any]) -> Any:
         rest = iter(arrays)
@@ -112,7 +113,7 @@ def _one(out: Any) -> Any:
     """All floating results of a function in one array."""
     if not isinstance(out, (tuple, list)):
         return out
-    floating = [x for x in out if np.asarray(tg.value.plain(x)).dtype.kind == "f"]
+    floating = [x for x in out if np.asarray(tg.value.plain(x)).dtype.kind in "fc"]
     return np.concatenate([np.ravel(x) for x in floating])
 
 
@@ -139,9 +140,23 @@ def derivations(case: Case) -> Iterator[str]:
         yield d.name
 
 
+def pairing(g: Any, t: Any) -> Any:
+    """<g, t> of a cotangent and a tangent: the real part of Σ g t."""
+    return np.sum(np.real(g * t))
+
+
+def widened(x: Any) -> Any:
+    return np.array(x, dtype=np.complex128 if np.asarray(x).dtype.kind == "c" else np.float64)
+
+
 def central(f: Any, x: Any, h: float = 2e-4) -> Any:
-    """df/dx entry by entry, f a number: central differences, extrapolated twice (error of order h⁶)."""
-    x = np.array(x, dtype=np.float64)
+    """df/dx entry by entry, f a number: central differences, extrapolated twice (error of order h⁶).
+
+    In x + iy, the slope in x less i times the slope in y.
+    """
+    x = widened(x)
+    if x.dtype.kind == "c":
+        return central(lambda a: f(a + 1j * x.imag), x.real, h) - 1j * central(lambda b: f(x.real + 1j * b), x.imag, h)
     slope = np.zeros(x.shape)
     for i in np.ndindex(x.shape):
 
@@ -166,4 +181,4 @@ def assert_close(found: Any, expected: Any, tolerance: float = 1e-7) -> None:
     assert np.all(np.abs(found[known] - expected[known]) <= tolerance * scale), f"{found} is not {expected}"
 
 
-__all__ = ["AUTODIFF", "Case", "assert_close", "calls", "cases", "central", "derivations"]
+__all__ = ["AUTODIFF", "Case", "assert_close", "calls", "cases", "central", "derivations", "pairing", "widened"]

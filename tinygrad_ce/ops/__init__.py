@@ -4,7 +4,22 @@ An op is declared in one place, and everything else follows from the registry: N
 forward mode, the test battery, the referee, the table in the documentation.
 """
 
-from . import complex, joining, passthrough, rearranging, reducing, selecting, trigonometric  # noqa: F401  (register)
+from . import (
+    calculus,
+    complex,
+    decompositions,
+    fourier,
+    inverses,
+    joining,
+    norms,
+    padding,
+    passthrough,
+    products,
+    rearranging,
+    reducing,
+    selecting,
+    trigonometric,
+)  # noqa: F401  (register)
 from .activation import relu, softplus
 from .binary import sigmoid_binary_cross_entropy
 from .cross_entropy import cross_entropy
