@@ -84,10 +84,10 @@ class Written:
     variadic = "arrays"
     decomposition = None
     constants: frozenset[int] = frozenset()
-    defaults: dict[str, Any] = {}
-    derivations = {"rule": Derivation("rule", lambda *_: ())}
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.defaults: dict[str, Any] = {}
+        self.derivations = {"rule": Derivation("rule", lambda *_: ())}
         self.function, self.args, self.kwargs = function, args, kwargs
         self.name = f"np.{function.__name__}"
 

@@ -20,6 +20,7 @@ from .derivation import Assumption, AssumptionError
 from .draw import draw
 from .op import shortcut
 from .ops import (
+    array,
     cross_entropy,
     log_softmax,
     logsumexp,
@@ -62,6 +63,7 @@ __all__ = [
     "Assumption",
     "AssumptionError",
     "Value",
+    "array",
     "compare_derivations",
     "cross_entropy",
     "draw",

@@ -6,7 +6,9 @@ without a rule raises NotImplementedError: the graph is never lost in silence.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from opcode import opmap
 from typing import Any
 
 import numpy as np
@@ -27,8 +29,7 @@ class ArrayProtocols(Node):
             return rules[ufunc](*inputs)
         name = f"np.{ufunc.__name__}"
         if method != "__call__":
-            hint = " (np.sum is np.add.reduce)" if (ufunc, method) == (np.add, "reduce") else ""
-            raise NotImplementedError(f"{name}.{method} has no rule on Values{hint}")
+            return _ufunc_method(ufunc, method, inputs, kwargs)
         if kwargs.pop("out", None) is not None:
             raise TypeError(
                 f"{name} into out= (or in place, x {_SYMBOLS.get(ufunc.__name__, '∘')}= value) cannot take a Value: "
@@ -51,8 +52,8 @@ class ArrayProtocols(Node):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         if self.requires_grad:
             raise TypeError(
-                "a Value that requires a gradient does not become an array in silence: join Values with "
-                "np.stack([...]), or take the plain data with .numpy()"
+                "a Value that requires a gradient does not become an array in silence, by np.array or by assignment "
+                "into one: join Values with np.stack([...]) or tg.array([...]), or take the plain data with .numpy()"
             )
         return np.array(self.data, dtype=dtype, copy=copy)
 
@@ -65,9 +66,26 @@ class ArrayProtocols(Node):
         return super().__getattr__(name)  # a slot that was never set reads as its default
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(n for n in registry if _method(n) is not None)})
+        names = {*registry, *(n for n in dir(np.ndarray) if n not in _IN_PLACE and not n.startswith("_"))}
+        return sorted({*super().__dir__(), *(n for n in names if _method(n) is not None)})
 
 
+def refuse_assignment(value: Any) -> None:
+    """Raise where NumPy asks a Value for a number in order to store it: `buffer[i] = value` loses the graph.
+
+    It asks as float(value) does. The difference is the caller's instruction, which CPython lets one see.
+    """
+    if not value.requires_grad:
+        return
+    frame = sys._getframe(2)
+    if frame.f_code.co_code[frame.f_lasti] == _STORE:
+        raise TypeError(
+            "assigning a Value into an array would lose its graph: build the array with np.stack([...]) or "
+            "tg.array([...]), or assign the plain number, value.item()"
+        )
+
+
+_STORE = opmap["STORE_SUBSCR"]
 _SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**"}
 
 
@@ -78,10 +96,56 @@ def _no_rule(name: str) -> NotImplementedError:
     )
 
 
+# What NumPy's functions say in other words than the methods of ufuncs: ufunc.reduce(a) is function(a).
+_METHODS: dict[tuple[np.ufunc, str], Any] = {
+    (np.add, "reduce"): np.sum,
+    (np.multiply, "reduce"): np.prod,
+    (np.maximum, "reduce"): np.max,
+    (np.minimum, "reduce"): np.min,
+    (np.add, "accumulate"): np.cumsum,
+    (np.multiply, "accumulate"): np.cumprod,
+    (np.logical_and, "reduce"): np.all,
+    (np.logical_or, "reduce"): np.any,
+}
+
+
+def _ufunc_method(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """np.add.reduce and the like: along the first axis by default, unlike np.sum."""
+    if kwargs.pop("out", None) is not None:
+        raise TypeError(f"np.{ufunc.__name__}.{method} into out= would overwrite an array and lose the graph")
+    if method == "outer" and len(inputs) == 2:
+        a, b = inputs
+        return ufunc(np.reshape(a, (*np.shape(a), *[1] * np.ndim(b))), b, **kwargs)
+    function = _METHODS.get((ufunc, method))
+    if function is None:
+        raise NotImplementedError(
+            f"np.{ufunc.__name__}.{method} has no rule on Values; say it in functions that have one"
+        )
+    array, *rest = inputs
+    names = ("axis", "dtype", "out", "keepdims")
+    given = {"axis": 0, **dict(zip(names, rest, strict=False)), **kwargs}
+    return function(array, **{k: v for k, v in given.items() if v is not None or k == "axis"})
+
+
+_IN_PLACE = {"sort", "partition", "put", "fill", "resize", "byteswap", "setfield", "setflags"}
+
+
 def _method(name: str) -> Callable[..., Any] | None:
     """What `v.name(...)` calls: NumPy's function of that name where ndarray has the method, else a unary op."""
+    if name in _IN_PLACE:
+        return _writes(name)
+    if name == "compress":
+        return lambda v, condition, axis=None: np.compress(condition, v, axis)
     if hasattr(np.ndarray, name):
         function = getattr(np, name, None)
         return function if function in registry.numpy else None
     op = registry.get(name)
     return op if op is not None and len(op.input_names) == 1 and not op.option_names else None
+
+
+def _writes(name: str) -> Callable[..., Any]:
+    def refuse(*_: Any, **__: Any) -> Any:
+        better = f"np.{name}(v) gives a new one" if name in ("sort", "partition", "resize") else "build a new one"
+        raise TypeError(f"v.{name}() would write into the data of a Value, on which its graph depends; {better}")
+
+    return refuse

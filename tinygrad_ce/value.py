@@ -22,7 +22,7 @@ from .op import Op
 from .operators import binary, comparison, unary
 from .ops.indexing import index
 from .ops.shaping import reshape as _reshape
-from .protocols import ArrayProtocols
+from .protocols import ArrayProtocols, refuse_assignment
 from .sweep import reverse
 
 
@@ -145,7 +145,29 @@ class Value(ArrayProtocols):
         """The transpose: all axes reversed."""
         return ops.transpose(self)
 
-    def item(self) -> float:
+    @property
+    def mT(self) -> Value:
+        """The transpose of the last two axes."""
+        return ops.transpose(self, axes=(*range(self.ndim - 2), -1, -2))
+
+    @property
+    def real(self) -> Value:
+        """The real part; this Value itself where it is real."""
+        real: Any = np.real
+        return real(self)
+
+    @property
+    def imag(self) -> Value:
+        """The imaginary part."""
+        imag: Any = np.imag
+        return imag(self)
+
+    @property
+    def flat(self) -> Iterator[Value]:
+        """The elements one by one, in C order."""
+        return iter(self.reshape(-1))
+
+    def item(self) -> Any:
         """The one element, as a Python number."""
         if self.size != 1:
             raise ValueError(f"item() is for one element; this Value has shape {self.shape}")
@@ -288,10 +310,15 @@ class Value(ArrayProtocols):
         return bool(self._one("bool"))
 
     def __float__(self) -> float:
+        refuse_assignment(self)
         return float(self._one("float"))
 
     def __int__(self) -> int:
         return int(self._one("int"))
+
+    def __complex__(self) -> complex:
+        refuse_assignment(self)
+        return complex(self._one("complex"))
 
     def _one(self, what: str) -> Any:
         if self.size != 1:
@@ -305,9 +332,9 @@ class Value(ArrayProtocols):
         only = shape[0] if len(shape) == 1 else shape
         return _reshape(self, shape=only, order=order)
 
-    def flatten(self) -> Value:
+    def flatten(self, order: str = "C") -> Value:
         """The elements in one axis."""
-        return self.reshape(-1)
+        return np.ravel(self, order)  # type: ignore[call-overload]
 
     def transpose(self, *axes: Any) -> Value:
         """Axes permuted: `v.transpose()`, `v.transpose(1, 0)` or `v.transpose((1, 0))`."""

@@ -4,6 +4,8 @@ An op is declared in one place, and everything else follows from the registry: N
 forward mode, the test battery, the referee, the table in the documentation.
 """
 
+# Modules that only register what NumPy functions do on Values.
+# ruff: noqa: F401
 from . import (
     calculus,
     complex,
@@ -19,7 +21,7 @@ from . import (
     reducing,
     selecting,
     trigonometric,
-)  # noqa: F401  (register)
+)
 from .activation import relu, softplus
 from .binary import sigmoid_binary_cross_entropy
 from .cross_entropy import cross_entropy
@@ -38,6 +40,7 @@ from .elementwise import (
     subtract,
     tanh,
 )
+from .joining import array
 from .kinks import abs, stop_gradient
 from .linalg import matmul
 from .shaping import transpose
@@ -47,6 +50,7 @@ from .softmax_cross_entropy import softmax_cross_entropy
 __all__ = [
     "abs",
     "add",
+    "array",
     "cross_entropy",
     "divide",
     "exp",

@@ -106,9 +106,8 @@ def _integrals(rng: np.random.Generator) -> Iterable[Any]:
 
 @composed(np.trapezoid, samples=_integrals)
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
-    if x is None:
-        d = dx
-    else:
+    d: Any = dx
+    if x is not None:
         d = np.diff(x, axis=axis if np.ndim(x) != 1 else 0)
         if np.ndim(x) == 1:
             d = np.reshape(d, [-1 if i == axis % np.ndim(y) else 1 for i in range(np.ndim(y))])
@@ -182,7 +181,7 @@ def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
 
 @composed(np.correlate, samples=_signals)
-def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+def _correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     out = np.convolve(a, np.flip(conj(v)), mode)
     if mode == "same" and np.size(v) > np.size(a) and np.size(a) % 2 == 0:
         # NumPy takes the middle of the reversed sequence here

@@ -15,7 +15,7 @@ from ..forms import linear
 from ..node import plain
 from ..registry import composed
 
-_SWAPPED = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
+_SWAPPED: dict[Any, Any] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
 def resized(x: Any, n: int, axis: int) -> Any:
@@ -52,30 +52,30 @@ def _own_transpose(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @linear(np.fft.fft, transpose=_own_transpose(np.fft.fft), samples=_samples(False), formula="fft(g)")
-def fft(a: Any, *, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def fft(a: Any, *, n: int | None = None, axis: int = -1, norm: Any = None) -> Any:
     """The discrete Fourier transform along `axis`."""
     return np.fft.fft(a, n, axis, norm)
 
 
 @linear(np.fft.ifft, transpose=_own_transpose(np.fft.ifft), samples=_samples(False), formula="ifft(g)")
-def ifft(a: Any, *, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def ifft(a: Any, *, n: int | None = None, axis: int = -1, norm: Any = None) -> Any:
     """The inverse of `fft`."""
     return np.fft.ifft(a, n, axis, norm)
 
 
-def _to_signal(g: Any, x: Any, *, n: int | None, axis: int, norm: str | None) -> Any:
+def _to_signal(g: Any, x: Any, *, n: int | None, axis: int, norm: Any) -> Any:
     n = np.shape(x)[axis] if n is None else n
     whole = np.fft.fft(resized(g, n, axis), axis=axis, norm=norm)
     return resized(np.real(whole), np.shape(x)[axis], axis)
 
 
 @linear(np.fft.rfft, transpose=_to_signal, samples=_samples(True), formula="Re fft(g, padded)")
-def rfft(a: Any, *, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def rfft(a: Any, *, n: int | None = None, axis: int = -1, norm: Any = None) -> Any:
     """`fft` of a real signal: the first n // 2 + 1 coefficients, which determine the others."""
     return np.fft.rfft(a, n, axis, norm)
 
 
-def _to_coefficients(g: Any, x: Any, *, n: int | None, axis: int, norm: str | None) -> Any:
+def _to_coefficients(g: Any, x: Any, *, n: int | None, axis: int, norm: Any) -> Any:
     length = np.shape(g)[axis]
     half = np.conj(np.fft.rfft(g, axis=axis, norm=_SWAPPED[norm]))
     twice = np.full(length // 2 + 1, 2.0)
@@ -88,7 +88,7 @@ def _to_coefficients(g: Any, x: Any, *, n: int | None, axis: int, norm: str | No
 
 
 @linear(np.fft.irfft, transpose=_to_coefficients, samples=_samples(False), formula="rfft(g)‾, counted twice")
-def irfft(a: Any, *, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def irfft(a: Any, *, n: int | None = None, axis: int = -1, norm: Any = None) -> Any:
     """The inverse of `rfft`: a real signal of length n, 2 (m − 1) by default."""
     return np.fft.irfft(a, n, axis, norm)
 
@@ -98,12 +98,12 @@ def _spectra(rng: np.random.Generator) -> Any:
 
 
 @composed(np.fft.hfft, samples=_spectra)
-def _hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Any:
+def _hfft(a: Any, n: int | None = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
     return np.fft.irfft(np.conj(a), n, axis, _SWAPPED[norm])
 
 
 @composed(np.fft.ihfft, samples=lambda rng: [((rng.normal(size=(2, 4)),), {})])
-def _ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Any:
+def _ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
     return np.conj(np.fft.rfft(a, n, axis, _SWAPPED[norm]))
 
 
@@ -119,7 +119,7 @@ def _over(s: Any, axes: Any, a: Any) -> list[tuple[int | None, int]]:
 
 
 def _whole(step: Callable[..., Any]) -> Callable[..., Any]:
-    def call(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
+    def call(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
         for n, axis in reversed(_over(s, axes, a)):
             a = step(a, n=n, axis=axis, norm=norm)
         return a
@@ -127,7 +127,7 @@ def _whole(step: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
+def _rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
     *others, (n, last) = _over(s, axes, a)
     a = np.fft.rfft(a, n=n, axis=last, norm=norm)
     for n, axis in reversed(others):
@@ -135,7 +135,7 @@ def _rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out
     return a
 
 
-def _irfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
+def _irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
     *others, (n, last) = _over(s, axes, a)
     for length, axis in others:
         a = np.fft.ifft(a, n=length, axis=axis, norm=norm)

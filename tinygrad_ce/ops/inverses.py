@@ -118,7 +118,7 @@ def _with_singular(rng: np.random.Generator) -> Iterable[Any]:
 
 
 @primitive(
-    vjps=(lambda g, out, a: second_cofactors(a, g),),
+    vjps=(lambda g, out, a: _second_cofactors(a, g),),
     samples=_square,
     formula="derivative of the cofactors",
 )
@@ -135,14 +135,17 @@ def _third(gg: Any, out: Any, a: Any, h: Any) -> Any:
     return _second(a, h, inverse, gg)
 
 
+def _inner(x: Any, y: Any) -> Any:
+    return np.sum(x * y, axis=(-2, -1), keepdims=True)
+
+
 def _second(a: Any, h: Any, inverse: Any, gg: Any) -> Any:
     """The gradient in a of <gg, D cof(a)[h]>, for a that has an inverse; in terms of functions with rules."""
     it = transposed(inverse)
     det = np.linalg.det(a)[..., None, None]
-    tr = lambda x, y: np.sum(x * y, axis=(-2, -1), keepdims=True)  # noqa: E731
     ch, cg = np.matmul(it, np.matmul(transposed(h), it)), np.matmul(it, np.matmul(transposed(gg), it))
-    first = tr(it, h) * tr(it, gg) - tr(ch, gg)
-    slope = -tr(it, gg) * ch - tr(it, h) * cg
+    first = _inner(it, h) * _inner(it, gg) - _inner(ch, gg)
+    slope = -_inner(it, gg) * ch - _inner(it, h) * cg
     slope = slope + np.matmul(ch, np.matmul(transposed(gg), it)) + np.matmul(cg, np.matmul(transposed(h), it))
     return det * (first * it + slope)
 
@@ -150,7 +153,7 @@ def _second(a: Any, h: Any, inverse: Any, gg: Any) -> Any:
 @primitive(
     vjps=(
         _third,
-        lambda gg, out, a, h: second_cofactors(a, gg),
+        lambda gg, out, a, h: _second_cofactors(a, gg),
     ),
     samples=lambda rng: [((well_conditioned(rng, 3, 3), rng.normal(size=(3, 3))), {})],
     formula="derivative of the second derivative; symmetric in h and g",
@@ -166,6 +169,10 @@ def second_cofactors(a: Any, h: Any) -> Any:
     diagonal = np.matmul(pairs, np.diagonal(turned, axis1=-2, axis2=-1)[..., None])[..., 0]
     inner = diagonal[..., None] * np.eye(n) - np.swapaxes(pairs * turned, -1, -2)
     return turn * np.matmul(u.conj(), np.matmul(inner, adjoint(v)))
+
+
+def _second_cofactors(a: Any, h: Any) -> Any:
+    return second_cofactors(a, h)
 
 
 @primitive(

@@ -72,8 +72,7 @@ def _matrix(x: Any, order: Any, rows: int, columns: int, keepdims: bool) -> Any:
         return euclidean(x, axis=(rows, columns), keepdims=keepdims)
     if order in (2, -2, "nuc"):
         s = np.linalg.svd(np.moveaxis(x, (rows, columns), (-2, -1)), compute_uv=False)
-        pick = {2: np.max, -2: np.min, "nuc": np.sum}[order]
-        found = pick(s, axis=-1)
+        found = np.sum(s, axis=-1) if order == "nuc" else s[..., 0] if order == 2 else s[..., -1]
     elif order in (1, -1, np.inf, -np.inf):
         inner, outer = (rows, columns) if order in (1, -1) else (columns, rows)
         sums = np.sum(np.abs(x), axis=inner, keepdims=True)
@@ -84,6 +83,7 @@ def _matrix(x: Any, order: Any, rows: int, columns: int, keepdims: bool) -> Any:
 
 
 def _norm_samples(rng: np.random.Generator) -> Iterable[Any]:
+    order: Any
     for order in (None, 2, 1, np.inf, -np.inf, 0, 3, 0.5, -1, 2.5):
         yield (rng.normal(size=4),), {"ord": order}
     for order in (None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf):

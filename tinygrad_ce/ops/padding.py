@@ -101,10 +101,12 @@ def _with_statistics(array: Any, widths: Any, statistic: Callable[..., Any], len
         at = (slice(None),) * axis
         parts = [
             statistic(array[(*at, slice(0, first))], axis=axis, keepdims=True),
-            array,
             statistic(array[(*at, slice(n - last, n))], axis=axis, keepdims=True),
         ]
         shape = np.shape(array)
-        edge = lambda x, width: np.broadcast_to(x, (*shape[:axis], width, *shape[axis + 1 :]))  # noqa: B023, E731
-        array = np.concatenate([edge(parts[0], before), array, edge(parts[2], after)], axis)
+        ends = [
+            np.broadcast_to(part, (*shape[:axis], width, *shape[axis + 1 :]))
+            for part, width in ((parts[0], before), (parts[1], after))
+        ]
+        array = np.concatenate([ends[0], array, ends[1]], axis)
     return array

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..node import plain
+from ..node import Node, plain
 from ..registry import implements
 
 
@@ -16,6 +16,11 @@ def passes_through(function: Callable[..., Any]) -> None:
 
     @implements(function)
     def on_data(*args: Any, **kwargs: Any) -> Any:
+        if isinstance(kwargs.get("weights"), Node):
+            raise NotImplementedError(
+                f"np.{function.__name__} gives plain counts, in which the gradient of weights= would be lost; "
+                f"np.bincount has one"
+            )
         return function(*[_deep(x) for x in args], **{k: _deep(v) for k, v in kwargs.items()})
 
 
@@ -23,23 +28,48 @@ def _deep(x: Any) -> Any:
     return type(x)([plain(item) for item in x]) if type(x) in (list, tuple) else plain(x)
 
 
-for _function in (
-    *(np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj),
-    *(np.zeros_like, np.ones_like, np.empty_like),
-    *(
-        np.argmax,
-        np.argmin,
-        np.argsort,
-        np.nonzero,
-        np.flatnonzero,
-        np.argwhere,
-        np.count_nonzero,
-        np.searchsorted,
-    ),
-    *(np.isnan, np.isfinite, np.isinf, np.isneginf, np.isposinf, np.signbit),
-    *(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal),
-    *(np.logical_and, np.logical_or, np.logical_not, np.logical_xor),
-    *(np.isclose, np.allclose, np.array_equal, np.all, np.any),
-    *(np.shares_memory, np.may_share_memory, np.array_repr, np.array_str, np.array2string),
-):
-    passes_through(_function)
+_PLAIN = """
+    shape ndim size result_type can_cast common_type min_scalar_type iscomplexobj isrealobj broadcast_shapes
+    zeros_like ones_like empty_like
+    argmax argmin argsort argpartition nanargmax nanargmin lexsort nonzero flatnonzero argwhere searchsorted digitize
+    ravel_multi_index unravel_index ix_ tril_indices_from triu_indices_from diag_indices_from
+    count_nonzero histogram histogram2d histogramdd histogram_bin_edges
+    isnan isfinite isinf isneginf isposinf signbit isreal iscomplex isclose allclose array_equal array_equiv all any
+    equal not_equal less less_equal greater greater_equal
+    logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_xor invert left_shift right_shift
+    gcd lcm bitwise_count
+    unique unique_all unique_counts unique_inverse unique_values isin union1d intersect1d setdiff1d setxor1d
+    shares_memory may_share_memory array_repr array_str array2string savetxt save savez
+"""
+for _function in (getattr(np, name, None) for name in _PLAIN.split()):
+    if _function is not None:
+        passes_through(_function)
+passes_through(np.linalg.matrix_rank)
+
+
+@implements(np.frexp)
+def _frexp(x: Any) -> Any:
+    exponent = np.frexp(plain(x))[1]
+    return np.ldexp(x, -exponent), exponent
+
+
+@implements(np.modf)
+def _modf(x: Any) -> Any:
+    whole = np.trunc(x)
+    return x - whole, whole
+
+
+# -- what would write into an array ----------------------------------------------------------------------------
+
+
+def _refuses(function: Callable[..., Any]) -> None:
+    @implements(function)
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise TypeError(
+            f"np.{function.__name__} writes into an array, which loses the graph: build a new one with np.where, "
+            f"np.concatenate, np.stack or tg.array"
+        )
+
+
+for _function in (np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal):
+    _refuses(_function)

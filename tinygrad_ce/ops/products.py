@@ -21,7 +21,7 @@ def _pair(*shapes: tuple[tuple[int, ...], ...], **params: Any) -> Any:
 
 
 def _einsum_samples(rng: np.random.Generator) -> Iterable[Any]:
-    for subscripts, *shapes in [
+    calls: list[tuple[Any, ...]] = [
         ("ij,jk->ik", (2, 3), (3, 4)),
         ("ij,jk,kl->il", (2, 3), (3, 2), (2, 2)),
         ("ii->i", (3, 3)),
@@ -35,7 +35,8 @@ def _einsum_samples(rng: np.random.Generator) -> Iterable[Any]:
         (",ij->ji", (), (2, 3)),
         ("ij,j->i", (0, 3), (3,)),
         ("ijk,kj->i", (2, 3, 2), (2, 3)),
-    ]:
+    ]
+    for subscripts, *shapes in calls:
         yield tuple([rng.normal(size=s) for s in shapes]), {"subscripts": subscripts}
 
 
@@ -163,6 +164,8 @@ def _dot(a: Any, b: Any, out: Any = None) -> Any:
 )
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     na, nb = np.ndim(a), np.ndim(b)
+    ours: Any
+    theirs: Any
     if isinstance(axes, (int, np.integer)):
         ours, theirs = range(na - int(axes), na), range(int(axes))
     else:

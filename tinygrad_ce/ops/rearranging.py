@@ -6,7 +6,7 @@ it on 1, 2, 3, … and adds the gradient up at the numbers that come out; a 0 is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np

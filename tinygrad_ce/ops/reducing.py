@@ -77,9 +77,7 @@ _register(
 )
 _EXTREMES = lambda rng: (
     [s for s in _samples()(rng) if "where" not in s[1]]
-    + [  # noqa: E731
-        ((rng.normal(size=(2, 3)),), {"axis": 1, "where": np.array([True, True, False]), "initial": -0.3})
-    ]
+    + [((rng.normal(size=(2, 3)),), {"axis": 1, "where": np.array([True, True, False]), "initial": -0.3})]
 )
 _AFTER = ("out", "keepdims", "initial", "where")
 _register(("max", "amax"), reduction.max_, _AFTER, -np.inf, np.maximum, _EXTREMES)
@@ -170,7 +168,7 @@ def _array_api(op: Op, first: float) -> Callable[..., Any]:
 
 
 if hasattr(np, "cumulative_sum"):  # NumPy 2.1
-    _INITIAL = lambda rng: [((rng.normal(size=(2, 3)),), {"axis": 1, "include_initial": b}) for b in (True, False)]  # noqa: E731
+    _INITIAL = lambda rng: [((rng.normal(size=(2, 3)),), {"axis": 1, "include_initial": b}) for b in (True, False)]
     composed(np.cumulative_sum, samples=_INITIAL)(_array_api(reduction.cumsum, 0.0))
     composed(np.cumulative_prod, samples=_INITIAL)(_array_api(reduction.cumprod, 1.0))
 

@@ -167,7 +167,10 @@ def _quantile(function: Callable[..., Any], a: Any, q: Any, axis: Any, keepdims:
     low = np.floor(np.where(unknown, 0.0, at)).astype(np.intp)
     sort = np.take_along_axis(rows, order, -1)
     high = np.minimum(low + 1, np.shape(rows)[-1] - 1)
-    places = lambda i: np.moveaxis(np.reshape(i, (-1, *np.shape(data)[:-1])), 0, -1)  # noqa: E731
+
+    def places(i: Any) -> Any:
+        return np.moveaxis(np.reshape(i, (-1, *np.shape(data)[:-1])), 0, -1)
+
     below, above = np.take_along_axis(sort, places(low), -1), np.take_along_axis(sort, places(high), -1)
     share = places(np.where(unknown, np.nan, at - low))
     found = np.where(share == 0, below, below + share * (above - np.where(share == 0, 0.0, below)))

@@ -173,14 +173,19 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
     return tuple(grids) if sparse else np.broadcast_arrays(*grids)
 
 
-def _filling(function: Callable[..., Any]) -> None:
-    @composed(function, samples=lambda rng: [((rng.normal(size=(2, 3)), rng.normal(size=3)), {})])
-    def call(a: Any, fill_value: Any, dtype: Any = None, *args: Any, shape: Any = None, **kwargs: Any) -> Any:
-        if fill_value is plain(fill_value):
-            return np.full_like(plain(a), fill_value, dtype, *args, shape=shape, **kwargs)
-        dtype = np.result_type(a) if dtype is None else dtype
-        filled = np.broadcast_to(fill_value, np.shape(a) if shape is None else shape)
-        return filled.astype(dtype) if np.dtype(dtype).kind in "fc" else filled
-
-
-_filling(np.full_like)
+@composed(np.full_like, samples=lambda rng: [((rng.normal(size=(2, 3)), rng.normal(size=3)), {})])
+def _full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
+    if fill_value is plain(fill_value):
+        return np.full_like(plain(a), fill_value, dtype, order, subok, shape)
+    dtype = np.result_type(a) if dtype is None else np.dtype(dtype)
+    filled = np.broadcast_to(fill_value, np.shape(a) if shape is None else shape)
+    return filled.astype(dtype) if dtype.kind in "fc" else filled
