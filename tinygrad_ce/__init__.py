@@ -40,7 +40,7 @@ from .value import Value
 
 __version__ = "0.1.0"
 
-_PARTS = ("data", "nn", "optim", "train")
+_PARTS = ("data", "nn", "optim", "special", "train")
 
 
 def __getattr__(name: str) -> ModuleType:

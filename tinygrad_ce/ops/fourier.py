@@ -78,12 +78,9 @@ def rfft(a: Any, *, n: int | None = None, axis: int = -1, norm: Any = None) -> A
 def _to_coefficients(g: Any, x: Any, *, n: int | None, axis: int, norm: Any) -> Any:
     length = np.shape(g)[axis]
     half = np.conj(np.fft.rfft(g, axis=axis, norm=_SWAPPED[norm]))
-    twice = np.full(length // 2 + 1, 2.0)
-    twice[0] = 1.0
-    if length % 2 == 0:
-        twice[-1] = 1.0
-    shape = [1] * np.ndim(g)
-    shape[axis] = -1
+    k = np.arange(length // 2 + 1)
+    twice = np.where((k == 0) | (2 * k == length), 1.0, 2.0)
+    shape = [-1 if i == axis % np.ndim(g) else 1 for i in range(np.ndim(g))]
     return resized(half * twice.reshape(shape), np.shape(x)[axis], axis)
 
 

@@ -37,7 +37,7 @@ _PLAIN = """
     isnan isfinite isinf isneginf isposinf signbit isreal iscomplex isclose allclose array_equal array_equiv all any
     equal not_equal less less_equal greater greater_equal
     logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_xor invert left_shift right_shift
-    gcd lcm bitwise_count
+    gcd lcm bitwise_count einsum_path
     unique unique_all unique_counts unique_inverse unique_values isin union1d intersect1d setdiff1d setxor1d
     shares_memory may_share_memory array_repr array_str array2string savetxt save savez
 """
@@ -57,6 +57,13 @@ def _frexp(x: Any) -> Any:
 def _modf(x: Any) -> Any:
     whole = np.trunc(x)
     return x - whole, whole
+
+
+if hasattr(np, "astype"):  # NumPy 2.1
+
+    @implements(np.astype)
+    def _astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+        return x.astype(dtype)
 
 
 # -- what would write into an array ----------------------------------------------------------------------------

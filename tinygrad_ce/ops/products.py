@@ -59,7 +59,7 @@ def _to_operand(i: int, g: Any, out: Any, *operands: Any, subscripts: str, optim
             if max(there, default=0) < n or not there:
                 factors.append(np.ones(n))
                 labels.append(label)
-        target += label
+        target = target + label
     optimize = optimize or len(factors) > 2
     return unbroadcast(np.einsum(f"{','.join(labels)}->{target}", *factors, optimize=optimize), x)
 
