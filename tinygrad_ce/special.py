@@ -97,10 +97,11 @@ def _last_moves(
 ) -> Any:
     """A ufunc whose last argument alone has a known derivative; `first` are sample values of the others."""
     names = "xyz"[: len(first) + 1]
+    low, high = domain
 
     def samples(rng: np.random.Generator) -> Iterable[Any]:
         # integers, so that they are data and not variables of the test
-        yield (*[np.array(f) for f in first], rng.uniform(*domain, size=(3, 4))), {}
+        yield (*[np.array(f) for f in first], rng.uniform(low, high, size=(3, 4))), {}
 
     return elementwise(
         function,
@@ -134,8 +135,13 @@ betainc = _last_moves(
     _UNIT,
 )
 zeta = _last_moves(
-    lambda x, y: sp.zeta(x, y), lambda out, x, y: -x * zeta(x + 1.0, y), "−g x ζ(x + 1, y)", (2,), _POSITIVE, "zeta"
+    lambda x, y: sp.zeta(x, y), lambda out, x, y: -x * _zeta(x + 1.0, y), "−g x ζ(x + 1, y)", (2,), _POSITIVE, "zeta"
 )
+
+
+def _zeta(x: Any, y: Any) -> Any:
+    return zeta(x, y)
+
 
 # -- the error function, and the normal distribution -----------------------------------------------------------
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 import tinygrad_ce as tg
 
-from ..battery import Written, pairing
+from ..battery import Written
 
 KINDS = ("forward", "vjp", "jvp", "hvp")
 
@@ -26,8 +25,16 @@ def path(function: Any) -> str:
     return f"{prefix}.{function.__name__}" if prefix in ("linalg", "fft") else function.__name__
 
 
-def calls() -> Iterator[tuple[str, Written]]:
-    """(path, call) for each sample of each function."""
+def calls() -> dict[str, list[Written]]:
+    """The sample calls of each function, by its path."""
+    found: dict[str, list[Written]] = {}
+    for name, call in _calls():
+        if call.arrays():
+            found.setdefault(name, []).append(call)
+    return found
+
+
+def _calls() -> Iterator[tuple[str, Written]]:
     registry = tg.registry()
     rng = np.random.default_rng(12)
     for function, composition in registry.compositions.items():
@@ -57,13 +64,39 @@ def _reshaped(sample: Any, rng: np.random.Generator) -> Any:
     return tuple(moved), params
 
 
-@dataclass
 class Tally:
     """What was compared with a peer, and why the rest was not."""
 
-    compared: Counter[str] = field(default_factory=Counter)
-    functions: set[str] = field(default_factory=set)
-    left_out: dict[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.compared: Counter[str] = Counter()
+        self.functions: set[str] = set()
+        self.left_out: dict[str, str] = {}
+
+    def compare(self, name: str, call: Written, theirs: Callable[..., dict[str, Any]], function: Any) -> None:
+        """Ours against what the peer gives for whatever it can do."""
+        if function is None:
+            self.left_out[name] = "not there"
+            return
+        try:
+            expected = theirs(call, function)
+        except Exception as error:  # whatever a peer says where it cannot do a call
+            self.left_out.setdefault(name, f"{type(error).__name__}: {error}".splitlines()[0][:100])
+            return
+        found = ours(call)
+        self.functions.add(name)
+        for kind in expected:
+            assert agree(found[kind], expected[kind]), (kind, call.args, call.kwargs, found[kind], expected[kind])
+            self.compared[kind] += 1
+
+    def __str__(self) -> str:
+        return f"{len(self.functions)} functions, {dict(self.compared)}; left out: {self.left_out}"
+
+
+def find(module: Any, name: str) -> Any:
+    """A peer's function of that path, or None."""
+    for part in name.split("."):
+        module = getattr(module, part, None)
+    return module
 
 
 def outputs(out: Any) -> list[Any]:
@@ -108,4 +141,4 @@ def agree(found: Any, expected: Any, tolerance: float = 1e-7) -> bool:
     return True
 
 
-__all__ = ["KINDS", "Callable", "Tally", "agree", "calls", "direction", "ours", "outputs", "pairing"]
+__all__ = ["KINDS", "Tally", "calls", "direction", "find", "ours", "outputs"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..forms import elementwise, ieee, primitive
 from ..registry import implements
-from .elementwise import POSITIVE
+from .elementwise import POSITIVE, inverse
 
 _UNIT = [(-0.9, 0.9)]
 
@@ -63,11 +63,11 @@ arctanh = elementwise(
 )
 arctan2 = elementwise(
     np.arctan2,
-    lambda out, x, y: (y / np.hypot(x, y)) / np.hypot(x, y),
-    lambda out, x, y: (-x / np.hypot(x, y)) / np.hypot(x, y),
+    lambda out, x, y: y * inverse(np.hypot(x, y)) * inverse(np.hypot(x, y)),
+    lambda out, x, y: -x * inverse(np.hypot(x, y)) * inverse(np.hypot(x, y)),
     scalar=ieee(math.atan2, np.arctan2),
     domain=[*POSITIVE, (-3.0, 3.0)],
-    formula="g y / (x² + y²), −g x / (x² + y²)",
+    formula="g y / (x² + y²), −g x / (x² + y²); 0 at the origin",
 )
 
 # -- degrees ---------------------------------------------------------------------------------------------------
