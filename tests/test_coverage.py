@@ -12,7 +12,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "numpy.md"
 HEAD = """# NumPy on Values
 
 Written by `python -m tests.test_coverage` from the registry (NumPy {numpy}). {differentiable} functions have a
-derivative: in reverse and in forward mode, to any order, unless the rule says otherwise. An op has a rule; a composition
+derivative, in reverse and in forward mode, to any order. An op has a rule of its own; a composition
 is written in functions that have one. {plain} functions have none and give plain arrays.
 
 Where ndarray has a method of that name, a Value has it too. Rules at kinks are in `conventions.md`.
@@ -37,7 +37,7 @@ def page():
     for name, (function, handler) in sorted(by_name.items()):
         if isinstance(handler, Op):
             rows.append((name, "op", formula(handler)))
-        elif getattr(handler, "__module__", "").endswith(".passthrough") and name not in ("np.frexp", "np.modf"):
+        elif handler.__module__.endswith(".passthrough") and name not in ("np.frexp", "np.modf", "np.astype"):
             plain.append(name)
         elif function in registry.compositions:
             rows.append((name, "composition", ""))

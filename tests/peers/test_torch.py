@@ -3,15 +3,21 @@
 Its gradients in complex numbers are the conjugates of ours.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 
+from ..test_conventions import NAMES as NAMES_OF_NUMPY
+from ..test_conventions import ROWS
 from .samples import KINDS, Tally, calls, direction, find
 
 torch = pytest.importorskip("torch")
 
 # Functions of that name which are other functions there.
 DIFFERENT = {
+    "linalg.svd": "vectors of another sign",
+    "ravel": "has no order",
     "var": "divides by n − 1",
     "std": "divides by n − 1",
     "median": "the lower of two",
@@ -27,12 +33,7 @@ DIFFERENT = {
     "linalg.lstsq": "without singular values",
     "kl_div": "another function",
     "linalg.norm": "takes ord by position",
-    "linalg.cholesky": "symmetric in its argument; ours is what NumPy reads, one triangle",
-    "linalg.eigvalsh": "symmetric in its argument; ours is what NumPy reads, one triangle",
-    "linalg.eigh": "vectors of another sign",
     "linalg.eig": "vectors of another phase",
-    "linalg.svd": "vectors of another sign",
-    "linalg.qr": "vectors of another sign",
     "angle": "π for negative numbers, as here, but without a second derivative",
 }
 NAMES = {"axis": "dim", "keepdims": "keepdim", "axes": "dims", "method": "interpolation", "decimals": "decimals"}
@@ -45,9 +46,10 @@ def outputs(out):
     return [x for x in parts if torch.is_tensor(x) and (x.is_floating_point() or x.is_complex())]
 
 
-def theirs(call, function):
+def theirs(call, function, name):
     def renamed(*args, **kwargs):
-        return function(*args, **{NAMES.get(k, k): v for k, v in kwargs.items()})
+        names = {**NAMES, **({"axes": "dim"} if name.startswith("fft.") else {})}
+        return function(*args, **{names.get(k, k): v for k, v in kwargs.items() if k != "optimize"})
 
     arrays = [torch.tensor(x) for x in call.arrays()]
     plain = outputs(call.whole(arrays, renamed))
@@ -67,7 +69,10 @@ def theirs(call, function):
     jvp = torch.func.jvp(loss, tuple(arrays), tuple(directions))[1]
     numpy = lambda xs: [np.asarray(x.detach().resolve_conj()) for x in xs]
     found = [numpy(plain), numpy([torch.conj(x) for x in first]), numpy([jvp]), numpy([torch.conj(x) for x in second])]
-    return dict(zip(KINDS, found, strict=True))
+    kinds = dict(zip(KINDS, found, strict=True))
+    if name in ("linalg.cholesky", "linalg.eigh"):
+        kinds.pop("jvp")  # of a direction that is not symmetric: ours is of its symmetric part, as its gradient is
+    return kinds
 
 
 @pytest.mark.parametrize("name", [n for n in CALLS if n not in DIFFERENT])
@@ -75,9 +80,45 @@ def test_it_agrees_with(name):
     for call in CALLS[name]:
         if name == "linalg.det" and np.any(np.abs(np.linalg.det(call.args[0])) < 1e-9):
             continue  # its second derivative of a singular matrix is 0, which central differences deny
-        TALLY.compare(name, call, theirs, find(torch, name))
+        TALLY.compare(name, call, partial(theirs, name=name), find(name, torch, torch.special))
 
 
 def test_enough_was_compared():
     print(TALLY)
     assert len(TALLY.functions) > 100 and min(TALLY.compared[kind] for kind in KINDS) > 300
+
+
+# -- conventions -----------------------------------------------------------------------------------------------
+
+TORCH = {"rint": "round", "max": "amax", "min": "amin", "std": "std"}
+SAME = [row for row in ROWS if row[3].startswith("same")]
+
+
+@pytest.mark.parametrize(("function", "at", "slope", "_"), SAME, ids=[f"{f} at {x}" for f, x, *_ in SAME])
+def test_conventions_that_are_said_to_be_the_same(function, at, slope, _):
+    x = torch.tensor(eval(at, NAMES_OF_NUMPY), dtype=torch.complex128 if "j" in at else torch.float64)
+    x.requires_grad_()
+    out = eval(function, {**NAMES_OF_NUMPY, "np": Numpy(), "tg": Numpy(), "x": x})
+    out.sum().backward()
+    assert np.array_equal(x.grad.numpy(), eval(slope, NAMES_OF_NUMPY), equal_nan=True)
+
+
+class Numpy:
+    """torch, with NumPy's names and numbers for tensors."""
+
+    inf = np.inf
+
+    def __getattr__(self, name):
+        if name == "linalg":
+            return Numpy()
+        if name == "norm":
+            return torch.linalg.vector_norm
+        function = getattr(torch, TORCH.get(name, name))
+
+        def call(*args):
+            if name == "clip":
+                return function(*args)
+            tensors = [a if torch.is_tensor(a) else torch.tensor(a, dtype=torch.float64) for a in args]
+            return function(*tensors, correction=0) if name == "std" else function(*tensors)
+
+        return call
