@@ -18,17 +18,15 @@ from .op import Op
 
 
 def on_plain(derivation: Derivation, g: Any, out: Any, data: Any, params: dict[str, Any], needed: Any) -> Any:
-    if type(g) is not float:
-        return derivation.rule(g, out, data, params, needed)
     try:
         gradients = derivation.rule(g, out, data, params, needed)
-        if not any(type(gx) is complex for gx in gradients):
+        if type(g) is not float or not any(type(gx) is complex for gx in gradients):
             return gradients
     except (ZeroDivisionError, OverflowError):
         pass
     # Python's floats refuse 1/0 and turn complex at (-8) ** (1/3); NumPy's follow IEEE.
-    wide = tuple([np.float64(x) if type(x) is float else x for x in data])
-    return derivation.rule(np.float64(g), np.float64(out), wide, params, needed)
+    g, out, *wide = [np.float64(x) if type(x) is float else x for x in (g, out, *data)]
+    return derivation.rule(g, out, tuple(wide), params, needed)
 
 
 def conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, create_graph: bool) -> Any:

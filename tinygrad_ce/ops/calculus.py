@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..node import plain
 from ..registry import composed
@@ -13,7 +14,7 @@ from .complex import conj
 
 
 def _along(a: Any, axis: int, key: Any) -> Any:
-    return a[(slice(None),) * (axis % np.ndim(a)) + (key,)]
+    return a[(slice(None),) * normalize_axis_index(axis, np.ndim(a)) + (key,)]
 
 
 # -- differences -----------------------------------------------------------------------------------------------
@@ -70,7 +71,7 @@ def _gradients(rng: np.random.Generator) -> Iterable[Any]:
 @composed(np.gradient, samples=_gradients)
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     ndim = np.ndim(f)
-    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim)
     steps = varargs if len(varargs) > 1 else (varargs or (1.0,)) * len(axes)
     if len(steps) != len(axes):
         raise TypeError("invalid number of arguments")
@@ -209,11 +210,14 @@ def _polyval(p: Any, x: Any) -> Any:
     np.vander, samples=lambda rng: [((rng.normal(size=3),), p) for p in ({}, {"N": 2}, {"N": 4, "increasing": True})]
 )
 def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    if np.ndim(x) != 1:
+        raise ValueError("x must be a one-dimensional array or sequence.")
     N = len(x) if N is None else N
     powers = [x * 0.0 + 1.0]
     for _ in range(1, N):
         powers.append(powers[-1] * x)
-    return np.stack(powers[:N] if increasing else powers[:N][::-1], axis=-1)
+    powers = powers[:N] if increasing else powers[:N][::-1]
+    return np.stack(powers, axis=-1) if powers else np.reshape(x, (-1, 1))[:, :0]
 
 
 # -- ranges ----------------------------------------------------------------------------------------------------
@@ -293,13 +297,14 @@ def _cov(
     for weights in (fweights, aweights):
         if weights is not None:
             w = weights if w is None else w * weights
-    total = np.shape(X)[1] if w is None else np.sum(w)
+    total = np.float64(np.shape(X)[1]) if w is None else np.sum(w)
     mean = np.mean(X, axis=1, keepdims=True) if w is None else np.sum(X * w, axis=1, keepdims=True) / total
     if w is None or ddof == 0 or aweights is None:
         scale = total - ddof
     else:
         scale = total - ddof * np.sum(w * aweights) / total
     X = X - mean
+    scale = np.maximum(scale, 0.0)
     C = np.matmul(X if w is None else X * w, np.transpose(conj(X))) / scale
     C = C if dtype is None else C.astype(dtype)
     return np.squeeze(C)

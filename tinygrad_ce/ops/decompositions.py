@@ -249,9 +249,9 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian:
         whole_u, _, whole_vh = np.linalg.svd(plain(a))
         k = min(m, n)
         if m > n:
-            u = np.concatenate([u, undetermined(whole_u[..., k:] + 0.0 * u[..., :1])], -1)
+            u = np.concatenate([u, undetermined(whole_u[..., k:] + 0.0 * np.sum(s))], -1)
         else:
-            vh = np.concatenate([vh, undetermined(whole_vh[..., k:, :] + 0.0 * vh[..., :1, :])], -2)
+            vh = np.concatenate([vh, undetermined(whole_vh[..., k:, :] + 0.0 * np.sum(s))], -2)
     return SVDResult(u, s, vh)
 
 
@@ -311,7 +311,7 @@ def _qr(a: Any, mode: str = "reduced") -> Any:
     q, r = packed[..., :m, :], transposed(packed[..., m:, :])
     if mode == "complete" and m > n:
         whole = np.linalg.qr(plain(a), mode="complete")[0]
-        q = np.concatenate([q, undetermined(whole[..., n:] + 0.0 * q[..., :1])], -1)
+        q = np.concatenate([q, undetermined(whole[..., n:] + 0.0 * np.sum(r))], -1)
         r = np.concatenate([r, np.zeros((*np.shape(r)[:-2], m - n, n))], -2)
     return r if mode == "r" else QRResult(q, r)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..forms import primitive
 from ..node import plain
@@ -43,12 +44,17 @@ def euclidean(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return np.sqrt(np.sum(squares, axis=axis, keepdims=keepdims))
 
 
+def _empty(x: Any) -> dict[str, Any]:
+    """The largest of no absolute values is 0."""
+    return {} if np.size(x) else {"initial": 0.0}
+
+
 def _vector(x: Any, order: Any, axis: Axis, keepdims: bool) -> Any:
     if order is None or order == 2:
         return euclidean(x, axis=axis, keepdims=keepdims)
     size = np.abs(x)
     if order == np.inf:
-        return np.max(size, axis=axis, keepdims=keepdims)
+        return np.max(size, axis=axis, keepdims=keepdims, **_empty(x))
     if order == -np.inf:
         return np.min(size, axis=axis, keepdims=keepdims)
     if order == 0:
@@ -76,7 +82,7 @@ def _matrix(x: Any, order: Any, rows: int, columns: int, keepdims: bool) -> Any:
     elif order in (1, -1, np.inf, -np.inf):
         inner, outer = (rows, columns) if order in (1, -1) else (columns, rows)
         sums = np.sum(np.abs(x), axis=inner, keepdims=True)
-        found = (np.max if order > 0 else np.min)(sums, axis=(inner, outer))
+        found = np.max(sums, (inner, outer), **_empty(x)) if order > 0 else np.min(sums, (inner, outer))
     else:
         raise ValueError("Invalid norm order for matrices.")
     return np.expand_dims(found, sorted((rows, columns))) if keepdims else found
@@ -104,7 +110,7 @@ def _norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) ->
             return euclidean(x, axis=None, keepdims=keepdims)
         axis = tuple(range(ndim))
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    axes = tuple([a % ndim for a in axes])
+    axes = normalize_axis_tuple(axes, ndim)
     if len(axes) == 1:
         return _vector(x, ord, axes[0], keepdims)
     if len(axes) != 2:

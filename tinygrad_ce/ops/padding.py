@@ -49,6 +49,8 @@ def _pad_samples(rng: np.random.Generator) -> Iterable[Any]:
 @composed(np.pad, samples=_pad_samples)
 def _pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     ndim = np.ndim(array)
+    if ndim == 0:
+        return np.copy(array)
     if isinstance(pad_width, dict):
         given = {k % ndim: v for k, v in pad_width.items()}
         pad_width = [given.get(i, (0, 0)) for i in range(ndim)]
@@ -97,6 +99,8 @@ def _with_statistics(array: Any, widths: Any, statistic: Callable[..., Any], len
     lengths = None if length is None else np.broadcast_to(length, (len(widths), 2))
     for axis, (before, after) in enumerate(widths):
         n = np.shape(array)[axis]
+        if n == 0 and before + after:
+            raise ValueError(f"can't extend empty axis {axis} using modes other than 'constant'")
         first, last = (n, n) if lengths is None else [min(int(k), n) for k in lengths[axis]]
         at = (slice(None),) * axis
         parts = [

@@ -39,12 +39,17 @@ _PLAIN = """
     logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_xor invert left_shift right_shift
     gcd lcm bitwise_count einsum_path
     unique unique_all unique_counts unique_inverse unique_values isin union1d intersect1d setdiff1d setxor1d
-    shares_memory may_share_memory array_repr array_str array2string savetxt save savez
+    shares_memory may_share_memory savetxt save savez
 """
 for _function in (getattr(np, name, None) for name in _PLAIN.split()):
     if _function is not None:
         passes_through(_function)
 passes_through(np.linalg.matrix_rank)
+
+
+for _function in (np.array_repr, np.array_str, np.array2string):
+    # these want an array, where a Value may hold a Python float
+    implements(_function)(lambda v, *args, _f=_function, **kwargs: _f(np.asarray(plain(v)), *args, **kwargs))
 
 
 @implements(np.frexp)

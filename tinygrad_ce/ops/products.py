@@ -7,6 +7,7 @@ from string import ascii_letters
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..forms import multilinear, unbroadcast
 from ..registry import composed
@@ -170,7 +171,7 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         ours, theirs = range(na - int(axes), na), range(int(axes))
     else:
         ours, theirs = [(x,) if isinstance(x, (int, np.integer)) else tuple(x) for x in axes]
-    ours, theirs = [int(i) % na for i in ours], [int(i) % nb for i in theirs]
+    ours, theirs = normalize_axis_tuple(ours, na), normalize_axis_tuple(theirs, nb)
     if [np.shape(a)[i] for i in ours] != [np.shape(b)[i] for i in theirs]:
         raise ValueError(f"tensordot: shapes {np.shape(a)} and {np.shape(b)} do not match along axes {axes}")
     left, right = [i for i in range(na) if i not in ours], [i for i in range(nb) if i not in theirs]

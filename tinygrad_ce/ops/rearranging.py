@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..forms import Sampler, linear
+from ..forms import Sampler, linear, unbroadcast
 from ..node import plain
 from ..op import Op
 from ..registry import composed, implements
@@ -228,8 +228,8 @@ def _matrix_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 
 @linear(
     np.tril,
-    transpose=lambda g, x, *, k: np.tril(g, k),
-    samples=_calls(((3, 3), {}), ((2, 4), {"k": 1}), ((2, 3, 2), {"k": -1}), ((0, 2), {})),
+    transpose=lambda g, x, *, k: unbroadcast(np.tril(g, k), x),
+    samples=_calls(((3, 3), {}), ((2, 4), {"k": 1}), ((2, 3, 2), {"k": -1}), ((0, 2), {}), ((3,), {})),
     formula="the same triangle of g",
 )
 def tril(m: Any, *, k: int = 0) -> Any:
@@ -239,8 +239,8 @@ def tril(m: Any, *, k: int = 0) -> Any:
 
 @linear(
     np.triu,
-    transpose=lambda g, x, *, k: np.triu(g, k),
-    samples=_calls(((3, 3), {}), ((2, 4), {"k": 1}), ((2, 3, 2), {"k": -1}), ((0, 2), {})),
+    transpose=lambda g, x, *, k: unbroadcast(np.triu(g, k), x),
+    samples=_calls(((3, 3), {}), ((2, 4), {"k": 1}), ((2, 3, 2), {"k": -1}), ((0, 2), {}), ((3,), {})),
     formula="the same triangle of g",
 )
 def triu(m: Any, *, k: int = 0) -> Any:
@@ -280,11 +280,18 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     return np.concatenate([np.ravel(arr), np.ravel(values)])[places]
 
 
-@composed(np.trim_zeros, samples=lambda rng: [((np.array([1.5, 0.0, 2.0]),), {})])
+@composed(
+    np.trim_zeros,
+    samples=lambda rng: [((np.array([1.5, 0.0, 2.0]),), {}), ((np.array([[1.5, 1.0], [2.0, 0.5]]),), {"axis": 1})],
+)
 def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    if np.ndim(filt) != 1:
-        raise NotImplementedError("np.trim_zeros has a rule for one axis only")
-    there = np.flatnonzero(plain(filt))
-    start = int(there[0]) if there.size and "f" in trim.lower() else 0
-    stop = int(there[-1]) + 1 if there.size and "b" in trim.lower() else np.size(filt)
-    return filt[start:stop] if there.size else filt[:0]
+    data = np.asarray(plain(filt))
+    axes = range(data.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
+    keys = [slice(None)] * data.ndim
+    for axis in axes:
+        others = tuple([i for i in range(data.ndim) if i != axis % data.ndim])
+        there = np.flatnonzero(np.any(data != 0, axis=others))
+        n = data.shape[axis]
+        first, last = (int(there[0]), int(there[-1]) + 1) if there.size else (n, n)
+        keys[axis] = slice(first if "f" in trim.lower() else 0, last if "b" in trim.lower() or first == n else n)
+    return filt[tuple(keys)]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..node import plain
 from ..op import Op
@@ -52,13 +53,11 @@ def _register(
 
     def call(a: Any, axis: Any = None, *rest: Any, **named: Any) -> Any:
         given = _arguments(after, rest, named)
-        initial = given.pop("initial", None)
-        out = op(
-            _prepared(a, given, neutral, names[0]),
-            axis=axis,
-            keepdims=bool(given.pop("keepdims", False)),
-            **given,
-        )
+        initial, keepdims = given.pop("initial", None), bool(given.pop("keepdims", False))
+        a = _prepared(a, given, neutral, names[0])
+        if initial is not None and np.size(a) == 0:  # nothing but the initial value
+            return np.sum(a, axis=axis, keepdims=keepdims) + initial
+        out = op(a, axis=axis, keepdims=keepdims, **given)
         return out if initial is None else join(out, initial)
 
     composed(*[getattr(np, n) for n in names], samples=samples)(call)
@@ -138,7 +137,7 @@ composed(np.std, samples=_SPREADS)(_spread(reduction.std, "std"))
 def _cumulative(op: Op) -> Callable[..., Any]:
     def call(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
         a = a if dtype is None else a.astype(dtype)
-        return op(np.ravel(a), axis=0) if axis is None else op(a, axis=axis)
+        return op(np.ravel(a), axis=0) if axis is None or np.ndim(a) == 0 else op(a, axis=axis)
 
     return call
 
@@ -155,13 +154,15 @@ composed(np.cumprod, samples=_along)(_cumulative(reduction.cumprod))
 
 def _array_api(op: Op, first: float) -> Callable[..., Any]:
     def call(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Any:
+        x = np.atleast_1d(x)
         axis = axis if axis is not None or np.ndim(x) != 1 else 0
         if axis is None:
             raise ValueError("axis= is needed for an array of more than one axis")
         total = op(x if dtype is None else x.astype(dtype), axis=axis)
         if not include_initial:
             return total
-        start = np.full_like(np.take(plain(total), np.arange(1), axis=axis), first)
+        at = axis % np.ndim(total)
+        start = np.full([1 if i == at else n for i, n in enumerate(np.shape(total))], first, np.result_type(total))
         return np.concatenate([start, total], axis=axis)
 
     return call
@@ -249,8 +250,7 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
         if np.shape(weights) != np.shape(a):
             if axis is None:
                 raise TypeError("axis= is needed where weights have another shape than a")
-            axes = axis if isinstance(axis, tuple) else (axis,)
-            axes = tuple([x % np.ndim(a) for x in axes])
+            axes = normalize_axis_tuple(axis, np.ndim(a))
             shape = tuple([n if i in axes else 1 for i, n in enumerate(np.shape(a))])
             order = np.argsort(axes)
             weights = np.reshape(np.transpose(weights, [int(i) for i in order]), shape)

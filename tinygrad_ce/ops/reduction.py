@@ -113,7 +113,7 @@ def _with_zeros(rng: np.random.Generator) -> Iterable[Any]:
 
 def _to_last(x: Any, axis: Axis) -> Any:
     """The reduced axes of x as one, the last."""
-    if axis is None:
+    if axis is None or np.ndim(x) == 0:
         return np.reshape(x, (-1,))
     ndim = np.ndim(x)
     axes = [a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
@@ -124,7 +124,7 @@ def _to_last(x: Any, axis: Axis) -> Any:
 
 def _from_last(y: Any, x: Any, axis: Axis) -> Any:
     """The undoing of `_to_last`."""
-    if axis is None:
+    if axis is None or np.ndim(x) == 0:
         return np.reshape(y, np.shape(x))
     ndim = np.ndim(x)
     axes = [a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))]

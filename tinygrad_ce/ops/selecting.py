@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..node import plain
 from ..registry import composed
@@ -19,7 +20,7 @@ def _calls(*calls: Any) -> Any:
 
 
 def _flat(a: Any, axis: int | None) -> tuple[Any, int]:
-    return (np.ravel(a), 0) if axis is None else (a, axis)
+    return (np.ravel(a), 0) if axis is None else (a, normalize_axis_index(axis, np.ndim(a)))
 
 
 @composed(
@@ -51,13 +52,13 @@ def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect
     ),
 )
 def _take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
-    a, axis = _flat(a, axis)
+    a, axis = _flat(a, axis if np.ndim(a) else None)
     indices = np.asarray(plain(indices))
     indices = indices.astype(np.intp) if indices.size == 0 or indices.dtype.kind == "b" else indices
     n = np.shape(a)[axis]
     if mode != "raise":
         indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
-    return a[(slice(None),) * (axis % np.ndim(a)) + (indices if indices.ndim else int(indices),)]
+    return a[(slice(None),) * axis + (indices if indices.ndim else int(indices),)]
 
 
 @composed(
@@ -139,14 +140,10 @@ def _quantile(function: Callable[..., Any], a: Any, q: Any, axis: Any, keepdims:
     """Any quantile of NumPy's: a point between two sorted entries. Which two, and where between them, is the same
     function of their ranks, whatever the method."""
     ndim = np.ndim(a)
-    axes = (
-        tuple(range(ndim))
-        if axis is None
-        else tuple([x % ndim for x in (axis if isinstance(axis, tuple) else (axis,))])
-    )
+    axes = tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
     kept = [i for i in range(ndim) if i not in axes]
     rows = np.transpose(a, (*kept, *axes))
-    rows = np.reshape(rows, (*np.shape(rows)[: len(kept)], -1))
+    rows = np.reshape(rows, (*np.shape(rows)[: len(kept)], int(np.prod([np.shape(a)[i] for i in axes], dtype=int))))
     weights = options.pop("weights", None)
     if weights is not None:
         weights = np.asarray(plain(weights))
@@ -169,7 +166,7 @@ def _quantile(function: Callable[..., Any], a: Any, q: Any, axis: Any, keepdims:
     high = np.minimum(low + 1, np.shape(rows)[-1] - 1)
 
     def places(i: Any) -> Any:
-        return np.moveaxis(np.reshape(i, (-1, *np.shape(data)[:-1])), 0, -1)
+        return np.moveaxis(np.reshape(i, (np.size(q), *np.shape(data)[:-1])), 0, -1)
 
     below, above = np.take_along_axis(sort, places(low), -1), np.take_along_axis(sort, places(high), -1)
     share = places(np.where(unknown, np.nan, at - low))
@@ -231,9 +228,13 @@ def _medians(rng: np.random.Generator) -> Iterable[Any]:
 
 @composed(np.median, samples=_medians)
 def _median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
+    if np.size(a) == 0:
+        return np.mean(a, axis=axis, keepdims=keepdims is True)  # nan, as NumPy says
     return _quantile(np.quantile, a, 0.5, axis, keepdims is True)
 
 
 @composed(np.nanmedian, samples=_medians)
 def _nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
+    if np.size(a) == 0:
+        return np.mean(a, axis=axis, keepdims=keepdims is True)
     return _quantile(np.nanquantile, a, 0.5, axis, keepdims is True)
