@@ -56,6 +56,7 @@ def registry() -> Registry:
     >>> registry()["softmax"]
     <op softmax: autodiff, stable (default), analytic, jacobian>
     """
+    _registry.complete()
     return _registry
 
 

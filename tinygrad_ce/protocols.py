@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import UNSET, Node
+from .node import UNSET, Node, plain
 from .registry import registry
 
 rules = registry.numpy
@@ -35,13 +35,16 @@ class ArrayProtocols(Node):
                 f"{name} into out= (or in place, x {_SYMBOLS.get(ufunc.__name__, '∘')}= value) cannot take a Value: "
                 f"it would overwrite an array and lose the graph; write x = x ∘ value instead"
             )
-        handler = registry.numpy.get(ufunc)
+        handler = registry.handler(ufunc)
         if handler is None:
             raise _no_rule(name)
+        dtype = kwargs.pop("dtype", None)
+        if dtype is not None:
+            inputs = tuple([x.astype(dtype) if isinstance(x, Node) else x for x in inputs])
         return handler(*inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        handler = registry.numpy.get(function)
+        handler = registry.handler(function)
         if handler is None:
             raise _no_rule(f"{function.__module__.replace('numpy', 'np')}.{function.__name__}")
         if kwargs.get("out") is not None:
@@ -90,6 +93,11 @@ _SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul
 
 
 def _no_rule(name: str) -> NotImplementedError:
+    own = name.removeprefix("np.")
+    if getattr(sys.modules.get("scipy.special"), own, None) is not None and not hasattr(np, own):
+        return NotImplementedError(
+            f"scipy.special.{own} has no rule on Values, unless tinygrad_ce.special has: import it first"
+        )
     return NotImplementedError(
         f"{name} has no rule on Values, so its gradient would be lost; write it in functions that have one "
         f"(tg.registry() lists them), define it with @tg.op, or apply it to .data where no gradient is needed"
@@ -106,7 +114,18 @@ _METHODS: dict[tuple[np.ufunc, str], Any] = {
     (np.multiply, "accumulate"): np.cumprod,
     (np.logical_and, "reduce"): np.all,
     (np.logical_or, "reduce"): np.any,
+    (np.maximum, "accumulate"): lambda a, axis: _running(np.maximum, a, axis),
+    (np.minimum, "accumulate"): lambda a, axis: _running(np.minimum, a, axis),
 }
+
+
+def _running(ufunc: np.ufunc, a: Any, axis: int) -> Any:
+    """The largest or smallest entry so far, taken from where it stands; the latest at a tie."""
+    data = np.asarray(plain(a))
+    shape = [-1 if i == axis % data.ndim else 1 for i in range(data.ndim)]
+    here = ufunc.accumulate(data, axis) == data
+    places = np.where(here, np.arange(data.shape[axis]).reshape(shape), 0)
+    return np.take_along_axis(a, np.maximum.accumulate(places, axis), axis)
 
 
 def _ufunc_method(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -138,9 +157,9 @@ def _method(name: str) -> Callable[..., Any] | None:
         return lambda v, condition, axis=None: np.compress(condition, v, axis)
     if hasattr(np.ndarray, name):
         function = getattr(np, name, None)
-        return function if function in registry.numpy else None
+        return function if function is not None and registry.handler(function) is not None else None
     op = registry.get(name)
-    return op if op is not None and len(op.input_names) == 1 and not op.option_names else None
+    return op if op is not None and op.partials is not None and len(op.partials) == 1 else None
 
 
 def _writes(name: str) -> Callable[..., Any]:

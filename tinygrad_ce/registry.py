@@ -12,6 +12,7 @@ import copyreg
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from importlib import import_module
 from typing import Any, overload
 
 from .derivation import Derivation
@@ -30,24 +31,42 @@ class Composition:
 class Registry(Mapping[str, Op]):
     """Every op by name, and what each NumPy function does when it meets a Value.
 
-    Built-in ops go by their name, a user's by "module:name"; defining one again replaces it.
+    Built-in ops go by their name, a user's by "module:name"; defining one again replaces it. `late` are modules of
+    ops that are imported when something is looked for and not found: most programs need few of them.
     """
 
     ops: dict[str, Op] = field(default_factory=dict)
     numpy: dict[Any, Callable[..., Any]] = field(default_factory=dict)
     compositions: dict[Any, Composition] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
 
     def add(self, op: Op) -> Op:
         self.ops[op.key] = op
         return op
 
+    def complete(self) -> bool:
+        """Import what is late; whether there was any."""
+        late, self.late = self.late, []
+        for module in late:
+            import_module(module)
+        return bool(late)
+
+    def handler(self, function: Any) -> Callable[..., Any] | None:
+        """What a NumPy function does on Values, or None."""
+        found = self.numpy.get(function)
+        return self.numpy.get(function) if found is None and self.complete() else found
+
     def __getitem__(self, name: str) -> Op:
+        if name not in self.ops:
+            self.complete()
         return self.ops[name]
 
     def __iter__(self) -> Iterator[str]:
+        self.complete()
         return iter(self.ops)
 
     def __len__(self) -> int:
+        self.complete()
         return len(self.ops)
 
     def __hash__(self) -> int:

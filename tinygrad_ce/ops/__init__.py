@@ -4,24 +4,8 @@ An op is declared in one place, and everything else follows from the registry: N
 forward mode, the test battery, the referee, the table in the documentation.
 """
 
-# Modules that only register what NumPy functions do on Values.
-# ruff: noqa: F401
-from . import (
-    calculus,
-    complex,
-    decompositions,
-    fourier,
-    inverses,
-    joining,
-    norms,
-    padding,
-    passthrough,
-    products,
-    rearranging,
-    reducing,
-    selecting,
-    trigonometric,
-)
+from ..registry import registry
+from . import complex, passthrough, reducing, shaping  # noqa: F401  (register)
 from .activation import relu, softplus
 from .binary import sigmoid_binary_cross_entropy
 from .cross_entropy import cross_entropy
@@ -46,6 +30,15 @@ from .linalg import matmul
 from .shaping import transpose
 from .softmax import log_softmax, logsumexp, softmax
 from .softmax_cross_entropy import softmax_cross_entropy
+
+# Imported when a function is looked for that none of the above has registered.
+registry.late += [
+    f"{__name__}.{late}"
+    for late in (
+        *("calculus", "decompositions", "fourier", "inverses", "norms", "padding", "products", "rearranging"),
+        *("selecting", "trigonometric"),
+    )
+]
 
 __all__ = [
     "abs",
