@@ -127,6 +127,12 @@ def test_a_complex_loss_needs_a_cotangent():
         (Value(1j) * 2).backward()
 
 
+def test_what_is_of_real_numbers_refuses_complex_ones():
+    for f in (tg.softmax, tg.log_softmax, tg.logsumexp, tg.sigmoid, tg.softplus):
+        with pytest.raises(TypeError, match="real"):
+            f(Value(np.array([1j, 2.0])))
+
+
 def test_optimisers_refuse_complex_parameters():
     from tinygrad_ce.optim import SGD
 

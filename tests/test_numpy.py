@@ -153,6 +153,16 @@ def test_functions_with_two_results():
     assert u.shape == (2, 2) and np.linalg.slogdet(Value(np.eye(2))).logabsdet.item() == 0.0
 
 
+def test_forms_that_older_numpys_do_not_have():
+    x = np.arange(1.0, 7.0).reshape(2, 3)
+    v = Value(x)
+    assert np.array_equal(np.pad(v, {1: (1, 2)}).data, np.pad(x, ((0, 0), (1, 2))))
+    padded = np.pad(v, {0: 1, -1: (0, 1)})
+    assert np.array_equal(np.trim_zeros(padded).data, x) and np.trim_zeros(padded, axis=0).shape == (2, 4)
+    np.trim_zeros(padded, "f").sum().backward()
+    assert np.array_equal(v.grad, np.ones((2, 3)))
+
+
 def test_columns_that_complete_a_matrix_have_no_gradient():
     x = np.random.default_rng(0).normal(size=(2, 3))
     v = Value(x)
@@ -174,6 +184,9 @@ def test_symmetric_factors_read_one_triangle_as_numpy_does():
     s = Value(np.array([[4.0, 1.0], [1.0, 3.0]]))
     np.linalg.cholesky(s).sum().backward()
     assert np.allclose(s.grad, s.grad.T) and np.isclose(2 * s.grad[1, 0], v.grad[1, 0])
+    for f in (np.linalg.eigvalsh, np.linalg.eigh, np.linalg.cholesky):
+        with pytest.raises(np.linalg.LinAlgError, match="square"):
+            f(Value(np.ones((4, 1))))
     assert_close(np.linalg.eigvalsh(Value(a), "U").data, np.linalg.eigvalsh(a, "U"), 1e-14)
 
 

@@ -277,7 +277,11 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
 
 def softmax(x: Any, axis: Any = None) -> Any:
     """exp(x) / Σ exp(x), as scipy.special.softmax."""
-    return _softmax(x, axis=axis) if isinstance(axis, int) and np.ndim(x) else np.exp(log_softmax(x, axis))
+    return (
+        _softmax(x, axis=axis)
+        if isinstance(axis, int) and np.ndim(x) and not np.iscomplexobj(x)
+        else np.exp(log_softmax(x, axis))
+    )
 
 
 def multigammaln(a: Any, d: int) -> Any:

@@ -35,8 +35,8 @@ from .softmax_cross_entropy import softmax_cross_entropy
 registry.late += [
     f"{__name__}.{late}"
     for late in (
-        *("calculus", "decompositions", "fourier", "inverses", "norms", "padding", "products", "rearranging"),
-        *("selecting", "trigonometric"),
+        *("calculus", "decompositions", "einsum", "fourier", "inverses", "norms", "padding", "polynomials", "products"),
+        *("rearranging", "selecting", "spectra", "statistics", "trigonometric"),
     )
 ]
 

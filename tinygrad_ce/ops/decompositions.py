@@ -1,4 +1,4 @@
-"""cholesky, eigh, svd, qr, eig: each an op whose one result holds all the factors, which NumPy's functions take apart.
+"""cholesky, svd, qr: each an op whose one result holds all the factors, which NumPy's functions take apart.
 
 Factors of a Hermitian matrix are those of (a + aᴴ)/2, and so is the gradient, as in PyTorch, JAX and HIPS autograd.
 Given a matrix that is not Hermitian, np.linalg reads one triangle, and here too the gradient goes to that one.
@@ -18,7 +18,7 @@ import numpy as np
 
 from ..forms import primitive
 from ..node import plain
-from ..registry import composed, implements
+from ..registry import composed
 from .complex import conj, is_complex
 from .elementwise import inverse
 from .inverses import adjoint, transposed
@@ -33,29 +33,31 @@ def conjugated(rule: Callable[..., Any]) -> Callable[..., Any]:
     return vjp
 
 
-def _half(x: Any) -> Any:
+def half(x: Any) -> Any:
     return 0.5 * (x + adjoint(x))
 
 
-def _spread_out(rng: np.random.Generator, *shape: int) -> Any:
+def spread_out(rng: np.random.Generator, *shape: int) -> Any:
     """Symmetric matrices with eigenvalues well apart, and positive."""
     q = np.linalg.qr(rng.normal(size=shape))[0]
     return (q * (1.0 + np.arange(shape[-1]))) @ np.swapaxes(q, -1, -2)
 
 
-def _symmetric(rng: np.random.Generator) -> Iterable[Any]:
+def symmetric_samples(rng: np.random.Generator) -> Iterable[Any]:
     for shape in ((3, 3), (2, 2, 2), (1, 1), (0, 2, 2)):
-        yield (_spread_out(rng, *shape),), {}
+        yield (spread_out(rng, *shape),), {}
 
 
-def _hermitian(a: Any, lower: bool) -> Any:
+def hermitian(a: Any, lower: bool) -> Any:
     """`a` where it is Hermitian up to rounding, else what np.linalg reads of it: one triangle, twice."""
     data = plain(a)
+    if np.ndim(data) < 2 or data.shape[-1] != data.shape[-2]:
+        raise np.linalg.LinAlgError(f"square matrices are wanted, not shape {np.shape(data)}")
     gap = np.max(np.abs(data - adjoint(data)), initial=0.0)
     if gap <= 100 * np.finfo(data.dtype).eps * np.max(np.abs(data), initial=0.0):
         return a
-    half, strict = (np.tril(a), np.tril(a, -1)) if lower else (np.triu(a), np.triu(a, 1))
-    return half + adjoint(strict)
+    triangle, strict = (np.tril(a), np.tril(a, -1)) if lower else (np.triu(a), np.triu(a, 1))
+    return triangle + adjoint(strict)
 
 
 # -- cholesky --------------------------------------------------------------------------------------------------
@@ -69,81 +71,27 @@ def _lower_half(x: Any) -> Any:
 def _to_factored(g: Any, out: Any, a: Any) -> Any:
     inner = _lower_half(np.matmul(adjoint(out), np.tril(g)))
     left = np.linalg.solve(adjoint(out), inner)
-    return _half(adjoint(np.linalg.solve(adjoint(out), adjoint(left))))
+    return half(adjoint(np.linalg.solve(adjoint(out), adjoint(left))))
 
 
-@primitive(vjps=(conjugated(_to_factored),), samples=_symmetric, formula="sym(L⁻ᵀ Φ(Lᵀ g) L⁻¹)")
+@primitive(vjps=(conjugated(_to_factored),), samples=symmetric_samples, formula="sym(L⁻ᵀ Φ(Lᵀ g) L⁻¹)")
 def cholesky(a: Any) -> Any:
     """The lower triangular L with L Lᴴ = (a + aᴴ)/2."""
-    return np.linalg.cholesky(_half(a))
+    return np.linalg.cholesky(half(a))
 
 
-def _halves(rng: np.random.Generator) -> Iterable[Any]:
+def one_triangle(rng: np.random.Generator) -> Iterable[Any]:
     # np.linalg reads one triangle: what varies here is that one
-    yield (np.tril(_spread_out(rng, 3, 3)),), {}
+    yield (np.tril(spread_out(rng, 3, 3)),), {}
 
 
-@composed(np.linalg.cholesky, samples=_halves)
+@composed(np.linalg.cholesky, samples=one_triangle)
 def _cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    return adjoint(cholesky(_hermitian(a, lower=False))) if upper else cholesky(_hermitian(a, lower=True))
+    return adjoint(cholesky(hermitian(a, lower=False))) if upper else cholesky(hermitian(a, lower=True))
 
 
-# -- symmetric eigenvalues -------------------------------------------------------------------------------------
-
-
-def _gaps(w: Any) -> Any:
-    """1 / (w_j − w_i), and 0 between equal ones."""
-    return inverse(np.expand_dims(w, -2) - np.expand_dims(w, -1))
-
-
-def _diagonal(x: Any) -> Any:
+def diagonal_matrix(x: Any) -> Any:
     return np.expand_dims(x, -1) * np.eye(np.shape(x)[-1])
-
-
-def _to_eigh(g: Any, out: Any, a: Any) -> Any:
-    w, v = np.real(out[..., 0, :]), out[..., 1:, :]
-    gw, gv = np.real(g[..., 0, :]), g[..., 1:, :]
-    inner = _diagonal(gw) + np.matmul(adjoint(v), gv) * _gaps(w)
-    return _half(np.matmul(v, np.matmul(inner, adjoint(v))))
-
-
-@primitive(vjps=(conjugated(_to_eigh),), samples=_symmetric, formula="V (diag g_w + VᵀgV / (w_j − w_i)) Vᵀ")
-def eigen_symmetric(a: Any) -> Any:
-    """Eigenvalues of (a + aᴴ)/2 in the first row, eigenvectors below them."""
-    w, v = np.linalg.eigh(_half(a))
-    return np.concatenate([w[..., None, :], v], axis=-2)
-
-
-@primitive(
-    vjps=(
-        conjugated(
-            lambda g, out, a: (lambda v: np.matmul(v * np.expand_dims(g, -2), adjoint(v)))(np.linalg.eigh(_half(a))[1])
-        ),
-    ),
-    samples=_symmetric,
-    formula="V diag(g) Vᵀ",
-)
-def eigenvalues_symmetric(a: Any) -> Any:
-    """Eigenvalues of (a + aᴴ)/2, in ascending order."""
-    return np.linalg.eigvalsh(_half(a))
-
-
-class EighResult(NamedTuple):
-    """What np.linalg.eigh returns."""
-
-    eigenvalues: Any
-    eigenvectors: Any
-
-
-@composed(np.linalg.eigh, samples=_halves)
-def _eigh(a: Any, UPLO: str = "L") -> Any:
-    packed = eigen_symmetric(_hermitian(a, UPLO.upper() == "L"))
-    return EighResult(np.real(packed[..., 0, :]), packed[..., 1:, :])
-
-
-@composed(np.linalg.eigvalsh, samples=_halves)
-def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    return eigenvalues_symmetric(_hermitian(a, UPLO.upper() == "L"))
 
 
 # -- singular values -------------------------------------------------------------------------------------------
@@ -167,9 +115,9 @@ def _to_svd(g: Any, out: Any, a: Any) -> Any:
     row, column = np.expand_dims(s, -2), np.expand_dims(s, -1)
     gaps = inverse((row - column) * (row + column))
     uu, vv = np.matmul(adjoint(u), gu), np.matmul(adjoint(v), gv)
-    inner = _diagonal(gs) + (uu - adjoint(uu)) * gaps * row + column * (vv - adjoint(vv)) * gaps
+    inner = diagonal_matrix(gs) + (uu - adjoint(uu)) * gaps * row + column * (vv - adjoint(vv)) * gaps
     if is_complex(a):  # the phase that u and v share
-        inner = inner + 1j * _diagonal(np.imag(np.diagonal(uu, axis1=-2, axis2=-1)) * inverse(s))
+        inner = inner + 1j * diagonal_matrix(np.imag(np.diagonal(uu, axis1=-2, axis2=-1)) * inverse(s))
     total = np.matmul(u, np.matmul(inner, adjoint(v)))
     outside_u = (gu - np.matmul(u, uu)) * inverse(row)
     outside_v = (gv - np.matmul(v, vv)) * inverse(row)
@@ -267,7 +215,7 @@ def _to_square_qr(gq: Any, gr: Any, q: Any, r: Any) -> Any:
     """The gradient of a tall or square matrix, from those of its factors."""
     m = np.matmul(r, adjoint(gr)) - np.matmul(adjoint(gq), q)
     lower = np.tril(m, -1)
-    symmetric = lower + adjoint(lower) + _diagonal(np.real(np.diagonal(m, axis1=-2, axis2=-1)))
+    symmetric = lower + adjoint(lower) + diagonal_matrix(np.real(np.diagonal(m, axis1=-2, axis2=-1)))
     right = gq + np.matmul(q, symmetric)
     return adjoint(np.linalg.solve(r, adjoint(right)))  # right · R⁻ᴴ
 
@@ -314,50 +262,3 @@ def _qr(a: Any, mode: str = "reduced") -> Any:
         q = np.concatenate([q, undetermined(whole[..., n:] + 0.0 * np.sum(r))], -1)
         r = np.concatenate([r, np.zeros((*np.shape(r)[:-2], m - n, n))], -2)
     return r if mode == "r" else QRResult(q, r)
-
-
-# -- general eigenvalues ---------------------------------------------------------------------------------------
-
-
-def _to_eig(g: Any, out: Any, a: Any) -> Any:
-    w, v = out[..., 0, :], out[..., 1:, :]
-    gw, gv = g[..., 0, :], g[..., 1:, :]
-    inner = np.matmul(adjoint(v), gv)
-    lengths = np.real(np.diagonal(inner, axis1=-2, axis2=-1))  # columns are of length 1
-    inner = inner - np.matmul(adjoint(v), v) * np.expand_dims(lengths, -2)
-    inner = inner * conj(_gaps(w)) + _diagonal(gw)
-    return np.linalg.solve(adjoint(v), np.matmul(inner, adjoint(v)))
-
-
-def _real_spectrum(rng: np.random.Generator) -> Iterable[Any]:
-    for shape in ((3, 3), (2, 2, 2)):
-        yield (np.triu(rng.normal(size=shape), 1) * 0.5 + _spread_out(rng, *shape),), {}
-
-
-@primitive(
-    vjps=(conjugated(_to_eig),),
-    samples=_real_spectrum,
-    formula="V⁻ᴴ (diag g_w + (Vᴴg_V − VᴴV diag Re Vᴴg_V) / (w_j − w_i)‾) Vᴴ",
-)
-def eigen(a: Any) -> Any:
-    """Eigenvalues in the first row, eigenvectors below them; real where all of them are."""
-    w, v = np.linalg.eig(a)
-    return np.concatenate([w[..., None, :], v], axis=-2)
-
-
-class EigResult(NamedTuple):
-    """What np.linalg.eig returns."""
-
-    eigenvalues: Any
-    eigenvectors: Any
-
-
-@composed(np.linalg.eig, samples=_real_spectrum)
-def _eig(a: Any) -> Any:
-    packed = eigen(a)
-    return EigResult(packed[..., 0, :], packed[..., 1:, :])
-
-
-@implements(np.linalg.eigvals)
-def _eigvals(a: Any) -> Any:
-    return eigen(a)[..., 0, :]

@@ -200,8 +200,10 @@ def _keeping_dtype(kernel: Any) -> Any:
 def floating(x: Any) -> Any:
     """Integers and booleans as float64, whose negatives and exponentials they lack; floats as they are."""
     dtype = getattr(x, "dtype", None)
-    if dtype is None or dtype.kind in "fc":
+    if dtype is None or dtype.kind == "f":
         return x
+    if dtype.kind == "c":
+        raise TypeError("the logistic function and what is made of it are of real numbers here, not of complex ones")
     return x.astype(np.float64)
 
 

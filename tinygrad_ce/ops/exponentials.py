@@ -76,6 +76,8 @@ def largest(x: Any, *, axis: int = -1) -> Any:
 def wide(x: Any) -> Any:
     """float16 and float32 as float64; anything wider as it is."""
     dtype = getattr(x, "dtype", None)
+    if dtype is not None and dtype.kind == "c":
+        raise TypeError("softmax and the losses are of real scores, not of complex ones")
     if dtype is None or dtype.kind != "f":
         return np.asarray(x, dtype=np.float64)
     return x.astype(np.float64) if dtype.itemsize < 8 else x

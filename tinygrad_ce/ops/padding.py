@@ -43,7 +43,6 @@ def _pad_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (x, 2, "symmetric"), {"reflect_type": "odd"}
     yield (x, 1, "mean"), {"stat_length": 2}
     yield (x, 1, "maximum"), {"stat_length": ((1, 2), (3, 2))}
-    yield (x, {1: (1, 2)}), {}
 
 
 @composed(np.pad, samples=_pad_samples)
