@@ -15,7 +15,9 @@ Written by `python -m tests.test_coverage` from the registry (NumPy {numpy}). {d
 derivative, in reverse and in forward mode, to any order. An op has a rule of its own; a composition
 is written in functions that have one. {plain} functions have none and give plain arrays.
 
-Where ndarray has a method of that name, a Value has it too. Rules at kinks are in `conventions.md`.
+Where ndarray has a method of that name, a Value has it too. Rules at kinks are in `conventions.md`. Every row is tested
+against differences, to second order and in both modes; `tests/peers` compares the rows with JAX, HIPS autograd and
+PyTorch where they are installed (`pip install '.[all,dev-peers]'`).
 """
 
 

@@ -46,9 +46,10 @@ class Registry(Mapping[str, Op]):
 
     def complete(self) -> bool:
         """Import what is late; whether there was any."""
-        late, self.late = self.late, []
-        for module in late:
+        late = tuple(self.late)
+        for module in late:  # of two threads, the second waits for the first's imports
             import_module(module)
+        self.late = []
         return bool(late)
 
     def handler(self, function: Any) -> Callable[..., Any] | None:

@@ -52,6 +52,8 @@ def _register(
     """A reduction with an identity: where= puts the identity in, initial= joins the result."""
 
     def call(a: Any, axis: Any = None, *rest: Any, **named: Any) -> Any:
+        if not rest and not named:
+            return op(a, axis=axis)
         given = _arguments(after, rest, named)
         initial, keepdims = given.pop("initial", None), bool(given.pop("keepdims", False))
         a = _prepared(a, given, neutral, names[0])
@@ -90,6 +92,8 @@ def _counted(a: Any, mask: Any, axis: Any, keepdims: bool) -> Any:
 
 @composed(np.mean, samples=_samples())
 def _mean(a: Any, axis: Any = None, *rest: Any, **named: Any) -> Any:
+    if not rest and not named:
+        return reduction.mean(a, axis=axis)
     given = _arguments(("dtype", "out", "keepdims"), rest, named)
     keepdims = bool(given.pop("keepdims", False))
     mask = given.get("where", True)
