@@ -74,6 +74,13 @@ def test_methods_that_write_are_refused(name):
         getattr(Value([2.0, 1.0]), name)(0)
 
 
+def test_pythons_own_functions():
+    v = Value([1.26, -2.51])
+    assert round(v, 1).data.tolist() == [1.3, -2.5] and abs(v).data.tolist() == [1.26, 2.51]
+    assert sum([v, v]).data.tolist() == [2.52, -5.02] and max(Value(2.0), 1.0).item() == 2.0
+    assert [x.tolist() for x in divmod(v, 1.0)] == [[1.0, -3.0], (v.data % 1.0).tolist()]
+
+
 def test_methods_of_ufuncs():
     x = np.array([[1.0, 3.0, 2.0], [2.0, 2.0, 5.0]])
     for ufunc, method, args in [

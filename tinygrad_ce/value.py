@@ -287,6 +287,10 @@ class Value(ArrayProtocols):
     def __rdivmod__(self, other: Any) -> tuple[Value, Value]:
         return other // self, other % self
 
+    def __round__(self, digits: int = 0) -> Value:
+        rounded: Any = np.round
+        return rounded(self, digits)
+
     def __getitem__(self, key: Any) -> Value:
         return index(self, key)
 
