@@ -105,6 +105,12 @@ def test_the_gradient_of_a_real_loss_is_dx_less_i_dy():
     assert_close(w.grad, np.array([1.0 - 2.0j]) / np.sqrt(5.0), 1e-15)
 
 
+def test_a_method_is_numpys_function():
+    w = Value(np.array([3.0 + 4.0j]))
+    np.imag(w.sign()).sum().backward()
+    assert_close(w.grad, central(lambda x: np.sum(np.sign(x).imag), w.data), 1e-9)
+
+
 def test_gradients_of_real_numbers_are_real():
     x = Value(2.0)
     np.real(np.exp(1j * x)).backward()

@@ -159,7 +159,9 @@ def _method(name: str) -> Callable[..., Any] | None:
         function = getattr(np, name, None)
         return function if function is not None and registry.handler(function) is not None else None
     op = registry.get(name)
-    return op if op is not None and op.partials is not None and len(op.partials) == 1 else None
+    if op is None or op.partials is None or len(op.partials) != 1:
+        return None
+    return registry.numpy.get(getattr(np, name, None), op)  # np.sign knows of complex numbers, its op of real ones
 
 
 def _writes(name: str) -> Callable[..., Any]:
