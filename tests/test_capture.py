@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_ce as tg
-from tests.battery import Case, cases
+from tests.battery import COMPLEX, FLOATING, Case, cases
 from tinygrad_ce.capture import LONGDOUBLE, NotCaptured, capture
 from tinygrad_ce.op import captures
 
@@ -53,6 +53,8 @@ def test_every_op_opened_is_the_same_function(case):
     with np.errstate(all="ignore"):
         expected = case.op.apply(case.inputs, case.options)
     np.testing.assert_allclose(program(*arrays), expected, rtol=1e-9, atol=1e-12)
+    if case.op.name in FLOATING | COMPLEX:
+        return
     wide = np.asarray(program.run(arrays, LONGDOUBLE)).astype(float)
     np.testing.assert_allclose(wide, expected, rtol=1e-9, atol=1e-12)
 

@@ -132,7 +132,7 @@ def test_rules_that_cannot_be_traced_are_compared_with_a_note():
 
     @f.derivation("sorted", order=1)
     def _(g, out, x):
-        return np.sort(g * np.exp(x)) if isinstance(x, np.ndarray) else np.sort(x)
+        return np.sort(g * np.exp(x)) if isinstance(x, np.ndarray) else np.roots(x)
 
     report = tg.compare_derivations(f, np.array([1.0, 2.0]), gradient=np.ones(2))
     assert report and "cannot be traced" in repr(report)

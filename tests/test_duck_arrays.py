@@ -13,8 +13,8 @@ RNG = np.random.default_rng(0)
 
 # -- rules -----------------------------------------------------------------------------------------------------
 
-# Ops whose forward has to convert to NumPy's own arrays; none so far.
-CONVERTING: set[str] = set()
+# Ops that look at numbers: scipy.special.polygamma converts them, and what is undetermined is refused where it counts.
+CONVERTING = {"digamma", "polygamma", "undetermined"}
 
 OPS = [
     case

@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 
 import tinygrad_ce as tg
-from tests.battery import cases
+from tests.battery import COMPLEX, FLOATING, cases
 from tinygrad_ce.check.exact import NotCaptured, evaluate_exactly, exact_jacobian, exact_jvp
 
-ALL = [case for op in tg.registry().values() if op.key == op.name for case in cases(op)]
+ALL = [
+    case
+    for op in tg.registry().values()
+    if op.key == op.name and op.name not in FLOATING | COMPLEX
+    for case in cases(op)
+]
 
 
 def close(found, expected, digits=20):
@@ -23,6 +28,8 @@ def close(found, expected, digits=20):
 def test_kernels_of_every_op_run_on_exact_numbers(case):
     if case.op.name == "rounding_error":
         return  # 0, where nothing is rounded
+    if case.op.name == "euclidean" and not case.inputs[0].size:
+        return  # the root of the integer 0, which is what NumPy has for a sum of no objects
     floats = [i for i, x in enumerate(case.inputs) if x is not None and np.asarray(x).dtype.kind == "f"]
 
     def f(*moved):
@@ -156,8 +163,12 @@ def test_a_function_of_numpy_without_a_rule():
 def test_what_cannot_be_captured_or_run_says_so():
     with pytest.raises(NotCaptured, match=r"np\.where"):
         exact_jacobian(lambda x: x if x > 0 else -x, [1.0])
-    with pytest.raises(NotCaptured, match="interp"):
-        evaluate_exactly(lambda x: np.interp(x, np.arange(3.0), np.arange(3.0)), np.array([0.5]))
+    with pytest.raises(NotCaptured, match="inv cannot be run in this arithmetic"):
+        evaluate_exactly(np.linalg.inv, np.eye(2))
+    with pytest.raises(NotCaptured, match="complex numbers cannot be run in this arithmetic"):
+        evaluate_exactly(lambda x: np.real(x * 1j), np.array([0.5]))
+    with pytest.raises(NotCaptured, match="complex numbers cannot be run in this arithmetic"):
+        evaluate_exactly(np.abs, np.array([0.5j]))
     with pytest.raises(NotCaptured, match="returns 2 arrays"):
         exact_jacobian(lambda x: (x, x), [1.0])
 

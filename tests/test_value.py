@@ -78,7 +78,7 @@ def test_matmul_with_an_array_on_either_side():
     assert np.array_equal((w @ m).data, w.data @ m)
 
 
-@pytest.mark.parametrize("other", ["text", None, 1j, {}, b"x"])
+@pytest.mark.parametrize("other", ["text", None, {}, b"x"])
 def test_operators_with_what_is_no_number_are_a_type_error(other):
     with pytest.raises(TypeError):
         Value(1.0) + other
@@ -180,8 +180,8 @@ def test_integers_become_floats_only_where_a_gradient_is_required():
     assert Value(np.array([1, 2], np.int8), requires_grad=False).dtype == np.int8
 
 
-@pytest.mark.parametrize("data", [1j, np.array([1j]), "text", ["a"], [object()], None, {1: 2}])
-def test_what_is_no_real_number_is_refused(data):
+@pytest.mark.parametrize("data", ["text", ["a"], [object()], None, {1: 2}])
+def test_what_is_no_number_is_refused(data):
     with pytest.raises(TypeError):
         Value(data)
 
@@ -291,7 +291,7 @@ def test_dtypes_mix_as_numpys_do_and_gradients_come_back():
 # -- NumPy's protocols -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("f", [np.sort, np.linalg.inv, np.arctan, np.fft.fft, lambda v: np.add.accumulate(v)])
+@pytest.mark.parametrize("f", [np.roots, np.poly, np.sort_complex, lambda v: np.subtract.accumulate(v)])
 def test_a_function_without_a_rule_says_so(f):
     with pytest.raises(NotImplementedError, match="no rule on Values"):
         f(Value(np.eye(2)))
@@ -436,5 +436,3 @@ def test_errors_name_op_and_shapes():
         Value(np.ones(2)) + Value(np.ones(3))
     with pytest.raises(ValueError, match="concatenate: "):
         np.concatenate([Value(np.ones((2, 2))), np.ones(3)])
-    with pytest.raises(NotImplementedError, match="dtype"):
-        np.sum(Value([1.0]), dtype=np.float32)

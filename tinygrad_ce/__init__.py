@@ -23,6 +23,7 @@ from .mutation import MutationError
 from .observe import detect_anomaly, detect_mutation, trace
 from .op import shortcut
 from .ops import (
+    array,
     cross_entropy,
     log_softmax,
     logsumexp,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
     from .check.prove import prove
 
-_PARTS = ("data", "nn", "optim", "train")
+_PARTS = ("data", "nn", "optim", "special", "train")
 _LATER = {"gradcheck": ".check.gradcheck", "prove": ".check.prove"}
 
 
@@ -76,6 +77,7 @@ def registry() -> Registry:
     >>> registry()["softmax"]
     <op softmax: autodiff, stable (default), analytic, jacobian>
     """
+    _registry.complete()
     return _registry
 
 
@@ -85,6 +87,7 @@ __all__ = [
     "AssumptionError",
     "MutationError",
     "Value",
+    "array",
     "compare_derivations",
     "cross_entropy",
     "detect_anomaly",

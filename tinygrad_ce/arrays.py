@@ -1,4 +1,4 @@
-"""What a Value may hold: a Python float, or an array of real numbers."""
+"""What a Value may hold: a Python float, or an array of real or complex numbers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 
 from .node import Node, plain
 
+NUMERIC = "fciub"  # kinds of dtypes: floating, complex, integers, booleans
+
 
 def as_data(data: Any, requires_grad: bool) -> Any:
-    """Data as the engine keeps it: a Python float, or an array of real numbers."""
+    """Data as the engine keeps it: a Python float, or an array of real or complex numbers."""
     kind = type(data)
     if kind is float:
         return data
@@ -22,16 +24,16 @@ def as_data(data: Any, requires_grad: bool) -> Any:
             return data
     if not hasattr(data, "dtype") or not hasattr(data, "shape"):
         if isinstance(data, (list, tuple)) and _holds_values(data):
-            raise TypeError("a sequence of Values becomes one with np.stack([...]), not with Value([...])")
+            raise TypeError("a sequence of Values becomes one with np.stack or tg.array, not with Value([...])")
         try:
             data = np.asarray(data)
         except ValueError as error:
             raise ValueError(f"Value(): ragged data make no array ({error})") from None
     if isinstance(data, (np.matrix, np.ma.MaskedArray)):
         raise TypeError(f"Value() takes plain arrays, not {kind.__name__}; write np.asarray(...) of it")
-    if data.dtype.kind not in "fiub":
-        raise TypeError(f"Value() takes real numbers, not {data.dtype} ({data!r:.60})")
-    if requires_grad and data.dtype.kind != "f":
+    if data.dtype.kind not in NUMERIC:
+        raise TypeError(f"Value() takes numbers, not {data.dtype} ({data!r:.60})")
+    if requires_grad and data.dtype.kind not in "fc":
         data = data.astype(np.float64)
     return data
 

@@ -70,6 +70,8 @@ class Arithmetic:
     def enter(self, x: Any) -> Any:
         """A number or float array as this arithmetic's; indices, masks and None as they are."""
         kind = "f" if type(x) is float else getattr(getattr(x, "dtype", None), "kind", "")
+        if kind == "c":
+            raise NotCaptured("complex numbers cannot be run in this arithmetic")
         return self.lift(x) if kind == "f" or kind == "O" else x
 
     def call(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:

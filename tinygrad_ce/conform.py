@@ -12,23 +12,21 @@ from typing import Any
 import numpy as np
 
 from .derivation import Derivation
-from .identities import cast_like
+from .identities import cast_like, in_dtype
 from .node import Node
 from .op import Op
 
 
 def on_plain(derivation: Derivation, g: Any, out: Any, data: Any, params: dict[str, Any], needed: Any) -> Any:
-    if type(g) is not float:
-        return derivation.rule(g, out, data, params, needed)
     try:
         gradients = derivation.rule(g, out, data, params, needed)
-        if not any(type(gx) is complex for gx in gradients):
+        if type(g) is not float or not any(type(gx) is complex for gx in gradients):
             return gradients
     except (ZeroDivisionError, OverflowError):
         pass
     # Python's floats refuse 1/0 and turn complex at (-8) ** (1/3); NumPy's follow IEEE.
-    wide = tuple([np.float64(x) if type(x) is float else x for x in data])
-    return derivation.rule(np.float64(g), np.float64(out), wide, params, needed)
+    g, out, *wide = [np.float64(x) if type(x) is float else x for x in (g, out, *data)]
+    return derivation.rule(g, out, tuple(wide), params, needed)
 
 
 def conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, create_graph: bool) -> Any:
@@ -40,7 +38,7 @@ def conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, cre
         shape: Any = ()
         dtype: Any = float
     else:
-        shape, dtype = data.shape, data.dtype if data.dtype.kind == "f" else np.dtype(np.float64)
+        shape, dtype = data.shape, data.dtype if data.dtype.kind in "fc" else np.dtype(np.float64)
         if type(gx) is np.ndarray and gx.shape == shape and gx.dtype is dtype and not create_graph:
             return gx
     found = np.shape(gx) if isinstance(gx, (list, tuple)) else getattr(gx, "shape", ())
@@ -58,11 +56,9 @@ def conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, cre
             f"derivation '{derivation.name}' of {op.name} returned a plain {type(gx).__name__} where its gradient is "
             f"to be differentiated; write the rule in ops or NumPy functions throughout, or declare order=1"
         )
-    if dtype is float:
-        return float(gx)
-    if getattr(gx, "dtype", None) == dtype:
+    if dtype is not float and getattr(gx, "dtype", None) == dtype:
         return gx
-    return gx.astype(dtype) if hasattr(gx, "astype") else np.asarray(gx, dtype=dtype)[()]
+    return in_dtype(gx, dtype)
 
 
 def _hint(found: tuple[int, ...], shape: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
     elementwise(ufunc, partials)    its partial derivatives; both modes follow from them
     closed_elementwise(op, ...)     the same, as the closed form of a composite
     linear(...)                     an op that is linear in its first (or every variadic) input; its transpose
+    multilinear(...)                one that is linear in each of its inputs: a product of some kind
     primitive(...)                  anything else: one vjp function for each input
 
     unbroadcast(g, x)               g summed over the axes along which x was broadcast
@@ -46,9 +47,11 @@ def elementwise(
     kernel: Callable[..., Any] | None = None,
     scalar: Callable[..., Any] | None = None,
     domain: Sequence[tuple[float, float]] | None = None,
+    samples: Sampler | None = None,
     formula: str = "",
     doc: str = "",
     constants: Iterable[str] = (),
+    indices: Iterable[str] = (),
 ) -> Op:
     """Register an elementwise op by its partial derivatives.
 
@@ -71,7 +74,8 @@ def elementwise(
         kernel=kernel,
         scalar=scalar,
         constants=constants,
-        samples=_elementwise_samples(domain or [(-3.0, 3.0)] * len(partials)),
+        indices=indices,
+        samples=samples or _elementwise_samples(domain or [(-3.0, 3.0)] * len(partials)),
     )
     op.partials = tuple(float(p) if isinstance(p, (int, float)) else p for p in partials)
     op.pushforward = _push_partials(op.partials)
@@ -140,6 +144,7 @@ def ieee(fast: Callable[..., Any], exact: Callable[..., Any]) -> Callable[..., f
 def linear(
     *numpy_functions: Any,
     transpose: Callable[..., Any],
+    pushforward: Callable[..., Any] | None = None,
     constants: Iterable[str] = (),
     samples: Sampler | None = None,
     formula: str = "",
@@ -164,10 +169,31 @@ def linear(
             filled = [np.zeros_like(x) if t is None else t for t, x in zip(tangents, inputs, strict=True)]
             return op.apply(tuple(filled), params)
 
-        op.pushforward = push
+        op.pushforward = pushforward or push
         op.add(Derivation(RULE, pull, formula=formula))
         implements(*numpy_functions)(op)
         return registry.add(op)
+
+    return declare
+
+
+# -- products --------------------------------------------------------------------------------------------------
+
+
+def multilinear(*numpy_functions: Any, **options: Any) -> Callable[[Callable[..., Any]], Op]:
+    """Register a function that is linear in each of its inputs. As `primitive`; forward mode is the op itself."""
+
+    def declare(function: Callable[..., Any]) -> Op:
+        def push(tangents: Sequence[Any], out: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+            moving = [i for i, t in enumerate(tangents) if t is not None]
+            terms = [op.apply((*inputs[:i], tangents[i], *inputs[i + 1 :]), params) for i in moving]
+            total = terms[0]
+            for term in terms[1:]:
+                total = total + term
+            return total
+
+        op = primitive(*numpy_functions, pushforward=push, **options)(function)
+        return op
 
     return declare
 
@@ -177,7 +203,7 @@ def linear(
 
 def primitive(
     *numpy_functions: Any,
-    vjps: Sequence[Callable[..., Any] | None],
+    vjps: Sequence[Callable[..., Any] | None] | Callable[..., Any],
     pushforward: Callable[..., Any] | None = None,
     constants: Iterable[str] = (),
     samples: Sampler | None = None,
@@ -185,6 +211,7 @@ def primitive(
 ) -> Callable[[Callable[..., Any]], Op]:
     """Register a function with one `vjp(g, out, *inputs, **params)` for each input, of which only those needed run.
 
+    Or with one function for all inputs, `vjp(position, g, out, *inputs, **params)`, where those are `*variadic`.
     Forward mode is the transpose of these, unless `pushforward(tangents, out, inputs, params)` says it better.
     """
 
@@ -192,11 +219,21 @@ def primitive(
         op = Op(function, kernel=function, constants=constants, samples=samples)
 
         op.pushforward = pushforward
-        op.add(Derivation(RULE, each(vjps), formula=formula))
+        op.add(Derivation(RULE, _every(vjps) if callable(vjps) else each(vjps), formula=formula))
         implements(*numpy_functions)(op)
         return registry.add(op)
 
     return declare
+
+
+def _every(vjp: Callable[..., Any]) -> Rule:
+    def rule(g: Any, out: Any, inputs: tuple[Any, ...], params: dict[str, Any], needed: Sequence[int]) -> Any:
+        gradients: list[Any] = [None] * len(inputs)
+        for i in needed:
+            gradients[i] = vjp(i, g, out, *inputs, **params)
+        return gradients
+
+    return rule
 
 
 # -- broadcasting, and its undoing -----------------------------------------------------------------------------

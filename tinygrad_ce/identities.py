@@ -26,10 +26,21 @@ def identity(x: Any) -> Any:
     formula="g in x's dtype",
 )
 def cast(x: Any, *, dtype: Any) -> Any:
-    """`x` in another dtype; `float` makes a Python float of one element."""
+    """`x` in another dtype; `float` makes a Python float of one element. Of a complex number, a real dtype takes
+    the real part: the gradient of a real loss in a real variable is real."""
+    return in_dtype(x, dtype)
+
+
+def in_dtype(x: Any, dtype: Any) -> Any:
+    """`cast` on plain data."""
+    if getattr(x, "dtype", _REAL).kind == "c" and (dtype is float or dtype.kind != "c"):
+        x = np.real(x)
     if dtype is float:
         return float(x)
     return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype=dtype)[()]
+
+
+_REAL = np.dtype(np.float64)
 
 
 @linear(

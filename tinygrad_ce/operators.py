@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import NUMERIC
 from .mutation import used
 from .node import Node, Watch, next_number, plain, recording
 from .op import Op
@@ -35,7 +36,7 @@ def binary(op: Op) -> tuple[Binary, Binary]:
         if kind is value:
             b = other._data
             requires = self.requires_grad or other.requires_grad
-        elif kind is float or (kind is np.ndarray and other.dtype.kind in "fiub"):
+        elif kind is float or (kind is np.ndarray and other.dtype.kind in NUMERIC):
             b = other
             requires = self.requires_grad
         elif kind is int:
@@ -117,4 +118,4 @@ def _constant(value: Any, op: Op, inputs: tuple[Any, ...], data: Any, watch: Any
 
 def _operand(x: Any) -> bool:
     """Whether an op can say something about x; else Python may ask the other operand."""
-    return isinstance(x, Node) or not isinstance(x, (str, bytes, complex, dict, set, type(None)))
+    return isinstance(x, Node) or not isinstance(x, (str, bytes, dict, set, type(None)))

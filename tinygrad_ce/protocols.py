@@ -6,12 +6,14 @@ without a rule raises NotImplementedError: the graph is never lost in silence.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from opcode import opmap
 from typing import Any
 
 import numpy as np
 
-from .node import UNSET, Node
+from .node import UNSET, Node, plain
 from .op import Op
 from .operators import unary
 from .registry import registry
@@ -37,20 +39,22 @@ class ArrayProtocols(Node):
                 return handler(*inputs)
         name = f"np.{ufunc.__name__}"
         if method != "__call__":
-            hint = " (np.sum is np.add.reduce)" if (ufunc, method) == (np.add, "reduce") else ""
-            raise NotImplementedError(f"{name}.{method} has no rule on Values{hint}")
+            return _ufunc_method(ufunc, method, inputs, kwargs)
         if kwargs.pop("out", None) is not None:
             raise TypeError(
                 f"{name} into out= (or in place, x {_SYMBOLS.get(ufunc.__name__, '∘')}= value) cannot take a Value: "
                 f"it would overwrite an array and lose the graph; write x = x ∘ value instead"
             )
-        handler = registry.numpy.get(ufunc)
+        handler = registry.handler(ufunc)
         if handler is None:
             raise _no_rule(name)
+        dtype = kwargs.pop("dtype", None)
+        if dtype is not None:
+            inputs = tuple([x.astype(dtype) if isinstance(x, Node) else x for x in inputs])
         return handler(*inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        handler = registry.numpy.get(function)
+        handler = registry.handler(function)
         if handler is None:
             raise _no_rule(f"{function.__module__.replace('numpy', 'np')}.{function.__name__}")
         if kwargs.get("out") is not None:
@@ -61,8 +65,8 @@ class ArrayProtocols(Node):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         if self.requires_grad:
             raise TypeError(
-                "a Value that requires a gradient does not become an array in silence: join Values with "
-                "np.stack([...]), or take the plain data with .numpy()"
+                "a Value that requires a gradient does not become an array in silence, by np.array or by assignment "
+                "into one: join Values with np.stack([...]) or tg.array([...]), or take the plain data with .numpy()"
             )
         return np.array(self.data, dtype=dtype, copy=copy)
 
@@ -75,23 +79,104 @@ class ArrayProtocols(Node):
         return super().__getattr__(name)  # a slot that was never set reads as its default
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(n for n in registry if _method(n) is not None)})
+        names = {*registry, *(n for n in dir(np.ndarray) if n not in _IN_PLACE and not n.startswith("_"))}
+        return sorted({*super().__dir__(), *(n for n in names if _method(n) is not None)})
 
 
+def refuse_assignment(value: Any) -> None:
+    """Raise where NumPy asks a Value for a number in order to store it: `buffer[i] = value` loses the graph.
+
+    It asks as float(value) does. The difference is the caller's instruction, which CPython lets one see.
+    """
+    if not value.requires_grad:
+        return
+    frame = sys._getframe(2)
+    if frame.f_code.co_code[frame.f_lasti] == _STORE:
+        raise TypeError(
+            "assigning a Value into an array would lose its graph: build the array with np.stack([...]) or "
+            "tg.array([...]), or assign the plain number, value.item()"
+        )
+
+
+_STORE = opmap["STORE_SUBSCR"]
 _SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**"}
 
 
 def _no_rule(name: str) -> NotImplementedError:
+    own = name.removeprefix("np.")
+    if getattr(sys.modules.get("scipy.special"), own, None) is not None and not hasattr(np, own):
+        return NotImplementedError(
+            f"scipy.special.{own} has no rule on Values, unless tinygrad_ce.special has: import it first"
+        )
     return NotImplementedError(
         f"{name} has no rule on Values, so its gradient would be lost; write it in functions that have one "
         f"(tg.registry() lists them), define it with @tg.op, or apply it to .data where no gradient is needed"
     )
 
 
+# What NumPy's functions say in other words than the methods of ufuncs: ufunc.reduce(a) is function(a).
+_METHODS: dict[tuple[np.ufunc, str], Any] = {
+    (np.add, "reduce"): np.sum,
+    (np.multiply, "reduce"): np.prod,
+    (np.maximum, "reduce"): np.max,
+    (np.minimum, "reduce"): np.min,
+    (np.add, "accumulate"): np.cumsum,
+    (np.multiply, "accumulate"): np.cumprod,
+    (np.logical_and, "reduce"): np.all,
+    (np.logical_or, "reduce"): np.any,
+    (np.maximum, "accumulate"): lambda a, axis: _running(np.maximum, a, axis),
+    (np.minimum, "accumulate"): lambda a, axis: _running(np.minimum, a, axis),
+}
+
+
+def _running(ufunc: np.ufunc, a: Any, axis: int) -> Any:
+    """The largest or smallest entry so far, taken from where it stands; the latest at a tie."""
+    data = np.asarray(plain(a))
+    shape = [-1 if i == axis % data.ndim else 1 for i in range(data.ndim)]
+    here = ufunc.accumulate(data, axis) == data
+    places = np.where(here, np.arange(data.shape[axis]).reshape(shape), 0)
+    return np.take_along_axis(a, np.maximum.accumulate(places, axis), axis)
+
+
+def _ufunc_method(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """np.add.reduce and the like: along the first axis by default, unlike np.sum."""
+    if kwargs.pop("out", None) is not None:
+        raise TypeError(f"np.{ufunc.__name__}.{method} into out= would overwrite an array and lose the graph")
+    if method == "outer" and len(inputs) == 2:
+        a, b = inputs
+        return ufunc(np.reshape(a, (*np.shape(a), *[1] * np.ndim(b))), b, **kwargs)
+    function = _METHODS.get((ufunc, method))
+    if function is None:
+        raise NotImplementedError(
+            f"np.{ufunc.__name__}.{method} has no rule on Values; say it in functions that have one"
+        )
+    array, *rest = inputs
+    names = ("axis", "dtype", "out", "keepdims")
+    given = {"axis": 0, **dict(zip(names, rest, strict=False)), **kwargs}
+    return function(array, **{k: v for k, v in given.items() if v is not None or k == "axis"})
+
+
+_IN_PLACE = {"sort", "partition", "put", "fill", "resize", "byteswap", "setfield", "setflags"}
+
+
 def _method(name: str) -> Callable[..., Any] | None:
     """What `v.name(...)` calls: NumPy's function of that name where ndarray has the method, else a unary op."""
+    if name in _IN_PLACE:
+        return _writes(name)
+    if name == "compress":
+        return lambda v, condition, axis=None: np.compress(condition, v, axis)
     if hasattr(np.ndarray, name):
         function = getattr(np, name, None)
-        return function if function in registry.numpy else None
+        return function if function is not None and registry.handler(function) is not None else None
     op = registry.get(name)
-    return op if op is not None and len(op.input_names) == 1 and not op.option_names else None
+    if op is None or op.partials is None or len(op.partials) != 1:
+        return None
+    return registry.numpy.get(getattr(np, name, None), op)  # np.sign knows of complex numbers, its op of real ones
+
+
+def _writes(name: str) -> Callable[..., Any]:
+    def refuse(*_: Any, **__: Any) -> Any:
+        better = f"np.{name}(v) gives a new one" if name in ("sort", "partition", "resize") else "build a new one"
+        raise TypeError(f"v.{name}() would write into the data of a Value, on which its graph depends; {better}")
+
+    return refuse

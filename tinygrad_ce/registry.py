@@ -3,6 +3,7 @@
 registry        the one there is
 op              the decorator that registers a function as an op
 implements      the decorator that registers what NumPy functions do on Values
+composed        the same for a function written in other NumPy functions, which brings samples for the tests
 """
 
 from __future__ import annotations
@@ -11,33 +12,62 @@ import copyreg
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from importlib import import_module
 from typing import Any, overload
 
 from .derivation import Derivation
 from .op import Op
 
 
+@dataclass(frozen=True)
+class Composition:
+    """A NumPy function that is written in others, with calls of it for the tests: (arguments, keywords)."""
+
+    function: Callable[..., Any]
+    samples: Callable[..., Any]
+
+
 @dataclass
 class Registry(Mapping[str, Op]):
     """Every op by name, and what each NumPy function does when it meets a Value.
 
-    Built-in ops go by their name, a user's by "module:name"; defining one again replaces it.
+    Built-in ops go by their name, a user's by "module:name"; defining one again replaces it. `late` are modules of
+    ops that are imported when something is looked for and not found: most programs need few of them.
     """
 
     ops: dict[str, Op] = field(default_factory=dict)
     numpy: dict[Any, Callable[..., Any]] = field(default_factory=dict)
+    compositions: dict[Any, Composition] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
 
     def add(self, op: Op) -> Op:
         self.ops[op.key] = op
         return op
 
+    def complete(self) -> bool:
+        """Import what is late; whether there was any."""
+        late = tuple(self.late)
+        for module in late:  # of two threads, the second waits for the first's imports
+            import_module(module)
+        self.late = []
+        return bool(late)
+
+    def handler(self, function: Any) -> Callable[..., Any] | None:
+        """What a NumPy function does on Values, or None."""
+        found = self.numpy.get(function)
+        return self.numpy.get(function) if found is None and self.complete() else found
+
     def __getitem__(self, name: str) -> Op:
+        if name not in self.ops:
+            self.complete()
         return self.ops[name]
 
     def __iter__(self) -> Iterator[str]:
+        self.complete()
         return iter(self.ops)
 
     def __len__(self) -> int:
+        self.complete()
         return len(self.ops)
 
     def __hash__(self) -> int:
@@ -112,5 +142,19 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
         for function in functions:
             registry.numpy[function] = handler
         return handler
+
+    return declare
+
+
+def composed(*functions: Any, samples: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register NumPy functions as written in others: of that signature, and on plain arrays equal to them.
+
+    `samples(rng)` yields calls, `(arguments, keywords)`, that the test battery makes.
+    """
+
+    def declare(written: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            registry.compositions[function] = Composition(written, samples)
+        return implements(*functions)(written)
 
     return declare

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import NUMERIC
 from .node import Node, plain
 
 
@@ -73,7 +74,9 @@ class Signature:
             params = None
         inputs = args
         for i, x in enumerate(args):
-            if not (type(x) in _READY or isinstance(x, Node)) or (type(x) is np.ndarray and x.dtype.kind not in "fiub"):
+            if not (type(x) in _READY or isinstance(x, Node)) or (
+                type(x) is np.ndarray and x.dtype.kind not in NUMERIC
+            ):
                 inputs = tuple([self._ready(i, x) for i, x in enumerate(args)])
                 break
         if params is None:
@@ -126,20 +129,22 @@ class Signature:
             return x
         if kind is bool or kind is int:
             return x if position in self.indices else float(x)
+        if kind is complex:
+            return np.complex128(x)
         if isinstance(x, (list, tuple)):
             if any(isinstance(item, Node) for item in x):
                 raise TypeError(
                     f"{self.name}(): argument '{self.input_name(position)}' is a {kind.__name__} of Values; "
-                    f"make one Value of it with np.stack"
+                    f"make one Value of it with np.stack or tg.array"
                 )
             x = np.asarray(x)
         if isinstance(x, (np.matrix, np.ma.MaskedArray)):
             raise TypeError(f"{self.name}() takes plain arrays, not {kind.__name__}; write np.asarray(...) of it")
         if isinstance(x, (np.ndarray, np.generic)):
-            if x.dtype.kind not in "fiub":
+            if x.dtype.kind not in NUMERIC:
                 raise TypeError(
                     f"{self.name}(): argument '{self.input_name(position)}' has dtype {x.dtype}; "
-                    f"real numbers are differentiated here"
+                    f"numbers are differentiated here"
                 )
             return x
         if hasattr(x, "__array_ufunc__") or hasattr(x, "__array_function__"):

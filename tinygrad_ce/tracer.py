@@ -17,7 +17,7 @@ from .op import Op, captures
 from .ops.indexing import getitem, index, scatter_add
 from .ops.passthrough import FACTS, READINGS
 from .ops.shaping import reshape, transpose
-from .protocols import rules
+from .registry import registry
 
 
 class NotCaptured(RuntimeError):
@@ -34,6 +34,8 @@ class Tape:
         self.kinds: dict[int, str] = {}  # of each slot, for people
         captures.append(self)
         self.depth = len(captures)
+        # Rules at work, each with the slot it was called on: of which it may ask for what NumPy itself says.
+        self.inside: list[tuple[Any, int]] = []
         self._known: dict[Any, tuple[int, Any]] = {}
         self._open = True
 
@@ -165,8 +167,16 @@ class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
         self.tape.require_open()
         if function in FACTS:
             return function(*[_stand_in(x) for x in args], **{k: _stand_in(v) for k, v in kwargs.items()})
-        rule = None if function in READINGS else rules.get(function)
-        return rule(*args, **kwargs) if rule is not None else self._function(function, args, kwargs)
+        rule, inside = None, self.tape.inside
+        if function not in READINGS and (function, self.slot) not in inside:
+            rule = registry.handler(function)
+        if rule is None:
+            return self._function(function, args, kwargs)
+        inside.append((function, self.slot))
+        try:
+            return rule(*args, **kwargs)
+        finally:
+            inside.pop()
 
     def _function(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A NumPy function that is no op."""

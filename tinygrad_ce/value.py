@@ -23,7 +23,7 @@ from .op import Op
 from .operators import binary, comparison, unary
 from .ops.indexing import index
 from .ops.shaping import reshape as _reshape
-from .protocols import ArrayProtocols
+from .protocols import ArrayProtocols, refuse_assignment
 from .sweep import reverse
 from .tracing import place
 
@@ -44,7 +44,7 @@ class Value(ArrayProtocols):
     Raises
     ------
     TypeError
-        If `data` is complex, text or objects, or a sequence of Values (which `np.stack` joins).
+        If `data` is text or objects, or a sequence of Values (which `np.stack` and `tg.array` join).
 
     Examples
     --------
@@ -161,7 +161,29 @@ class Value(ArrayProtocols):
         """The transpose: all axes reversed."""
         return self.record(ops.transpose, (self,), ops.transpose.defaults)
 
-    def item(self) -> float:
+    @property
+    def mT(self) -> Value:
+        """The transpose of the last two axes."""
+        return ops.transpose(self, axes=(*range(self.ndim - 2), -1, -2))
+
+    @property
+    def real(self) -> Value:
+        """The real part; this Value itself where it is real."""
+        real: Any = np.real
+        return real(self)
+
+    @property
+    def imag(self) -> Value:
+        """The imaginary part."""
+        imag: Any = np.imag
+        return imag(self)
+
+    @property
+    def flat(self) -> Iterator[Value]:
+        """The elements one by one, in C order."""
+        return iter(self.reshape(-1))
+
+    def item(self) -> Any:
         """The one element, as a Python number."""
         if self.size != 1:
             raise ValueError(f"item() is for one element; this Value has shape {self.shape}")
@@ -237,6 +259,8 @@ class Value(ArrayProtocols):
                     f"backward() of shape {self.shape} needs gradient=, a cotangent of that shape; "
                     f"or reduce it to one number first, with .sum() or .mean()"
                 )
+            if self.dtype.kind == "c":
+                raise ValueError("backward() of a complex Value needs gradient=; or take np.real or np.abs of it first")
             return ones_like(self._data)
         if type(gradient) in (int, float):
             gradient = float(gradient)
@@ -279,6 +303,10 @@ class Value(ArrayProtocols):
     def __rdivmod__(self, other: Any) -> tuple[Value, Value]:
         return other // self, other % self
 
+    def __round__(self, digits: int = 0) -> Value:
+        rounded: Any = np.round
+        return rounded(self, digits)
+
     def __getitem__(self, key: Any) -> Value:
         return index(self, key)
 
@@ -302,10 +330,15 @@ class Value(ArrayProtocols):
         return bool(self._one("bool"))
 
     def __float__(self) -> float:
+        refuse_assignment(self)
         return float(self._one("float"))
 
     def __int__(self) -> int:
         return int(self._one("int"))
+
+    def __complex__(self) -> complex:
+        refuse_assignment(self)
+        return complex(self._one("complex"))
 
     def _one(self, what: str) -> Any:
         if self.size != 1:
@@ -319,9 +352,9 @@ class Value(ArrayProtocols):
         only = shape[0] if len(shape) == 1 else shape
         return _reshape(self, shape=only, order=order)
 
-    def flatten(self) -> Value:
+    def flatten(self, order: str = "C") -> Value:
         """The elements in one axis."""
-        return self.reshape(-1)
+        return np.ravel(self, order)  # type: ignore[call-overload]
 
     def transpose(self, *axes: Any) -> Value:
         """Axes permuted: `v.transpose()`, `v.transpose(1, 0)` or `v.transpose((1, 0))`."""
@@ -329,9 +362,9 @@ class Value(ArrayProtocols):
         return ops.transpose(self, axes=only)
 
     def astype(self, dtype: Any) -> Value:
-        """The data in another floating dtype; the gradient comes back in this one's."""
+        """The data in another floating or complex dtype; the gradient comes back in this one's."""
         kind = np.dtype(dtype)
-        if kind.kind != "f":
+        if kind.kind not in "fc":
             raise TypeError(f"astype({kind}) has no gradient; take .data.astype instead")
         return cast(self, dtype=kind)
 

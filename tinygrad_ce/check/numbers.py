@@ -18,7 +18,8 @@ import numpy as np
 
 from ..capture import Arithmetic, uncast
 from ..identities import cast
-from ..ops.elementwise import maximum, minimum, sign
+from ..ops.elementwise import float_power, logaddexp, logaddexp2
+from ..ops.kinks import copysign, fmax, fmin, heaviside, maximum, minimum, real_sign
 from ..ops.reduction import max_, min_
 
 
@@ -209,8 +210,28 @@ class Number:
     def rint(self) -> Any:
         low = self.floor()
         rest = self - low
-        even = (low / 2).floor() * 2 == low
-        return low if rest < 0.5 or (rest == 0.5 and even) else low + 1
+        return low if rest < 0.5 or (rest == 0.5 and (low / 2).floor() * 2 == low) else low + 1
+
+    def fmod(self, other: Any) -> Any:
+        return self - other * (self / other).trunc()
+
+    def deg2rad(self) -> Any:
+        return self * self.of(1).arctan() / 45
+
+    def rad2deg(self) -> Any:
+        return self * 45 / self.of(1).arctan()
+
+    radians, degrees = deg2rad, rad2deg
+
+    # For np.floor and its kin, which ask as Python's math does.
+    def __floor__(self) -> Any:
+        return self.floor()
+
+    def __ceil__(self) -> Any:
+        return self.ceil()
+
+    def __trunc__(self) -> Any:
+        return self.trunc()
 
     def fabs(self) -> Any:
         return abs(self)
@@ -303,18 +324,20 @@ KERNELS: Mapping[Any, Callable[..., Any]] = MappingProxyType(
         min_: _extreme(np.min),
         maximum: lambda x, y: np.where(_missing(x) | (x >= y), x, y),
         minimum: lambda x, y: np.where(_missing(x) | (x <= y), x, y),
-        sign: lambda x: np.where(_missing(x), x, (x > 0) * 1 - (x < 0) * 1),
+        fmax: lambda x, y: np.where(_missing(y) | (x >= y), x, y),
+        fmin: lambda x, y: np.where(_missing(y) | (x <= y), x, y),
+        real_sign: lambda x: np.where(_missing(x), x, (x > 0) * 1 - (x < 0) * 1),
         np.isnan: _missing,
         np.isfinite: lambda x: (x < np.inf) & (x > -np.inf),
         np.isinf: lambda x: (x == np.inf) | (x == -np.inf),
         np.isposinf: lambda x: x == np.inf,
         np.isneginf: lambda x: x == -np.inf,
         np.signbit: lambda x: x < 0,
-        np.float_power: np.power,
-        np.logaddexp: lambda x, y: np.log(np.exp(x) + np.exp(y)),
-        np.logaddexp2: lambda x, y: np.log2(np.exp2(x) + np.exp2(y)),
-        np.copysign: lambda x, y: np.where(y < 0, -np.abs(x), np.abs(x)),
-        np.heaviside: lambda x, y: np.where(x < 0, 0, np.where(x > 0, 1, y)),
+        float_power: np.power,
+        logaddexp: lambda x, y: np.log(np.exp(x) + np.exp(y)),
+        logaddexp2: lambda x, y: np.log2(np.exp2(x) + np.exp2(y)),
+        copysign: lambda x, y: np.where(y < 0, -np.abs(x), np.abs(x)),
+        heaviside: lambda x, y: np.where(x < 0, 0, np.where(x > 0, 1, y)),
     }
 )
 EXACT = Arithmetic(np.dtype(object), lifted(Exact), KERNELS)

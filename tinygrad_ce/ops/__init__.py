@@ -4,12 +4,12 @@ An op is declared in one place, and everything else follows from the registry: N
 forward mode, the test battery, the referee, the table in the documentation.
 """
 
-from . import passthrough  # noqa: F401  (registers)
+from ..registry import registry
+from . import complex, passthrough, reducing, shaping  # noqa: F401  (register)
 from .activation import relu, softplus
 from .binary import sigmoid_binary_cross_entropy
 from .cross_entropy import cross_entropy
 from .elementwise import (
-    abs,
     add,
     divide,
     exp,
@@ -21,18 +21,29 @@ from .elementwise import (
     power,
     remainder,
     sigmoid,
-    stop_gradient,
     subtract,
     tanh,
 )
+from .joining import array
+from .kinks import abs, stop_gradient
 from .linalg import matmul
 from .shaping import transpose
 from .softmax import log_softmax, logsumexp, softmax
 from .softmax_cross_entropy import softmax_cross_entropy
 
+# Imported when a function is looked for that none of the above has registered.
+registry.late += [
+    f"{__name__}.{late}"
+    for late in (
+        *("calculus", "decompositions", "einsum", "fourier", "inverses", "norms", "padding", "polynomials", "products"),
+        *("rearranging", "selecting", "spectra", "statistics", "trigonometric"),
+    )
+]
+
 __all__ = [
     "abs",
     "add",
+    "array",
     "cross_entropy",
     "divide",
     "exp",

@@ -1,27 +1,25 @@
-"""Elementwise primitives: one partial derivative for each input, from which both modes follow.
+"""Smooth elementwise primitives: one partial derivative for each input, from which both modes follow.
 
-To add one, write its partials as functions of (out, *inputs); see `forms.elementwise`. Conventions at kinks:
-abs and sign have slope 0 at 0, maximum and minimum share a tie evenly, clip passes the gradient at its bounds.
+To add one, write its partials as functions of (out, *inputs); see `forms.elementwise`. Functions with kinks are in
+`kinks.py`, trigonometric ones in `trigonometric.py`. Holomorphic functions have the same rules on complex numbers.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from ..forms import elementwise, ieee, primitive, unbroadcast
-from ..held import hold
+from ..forms import elementwise, ieee
 from ..node import Node
 from ..registry import implements
 
-_POSITIVE = [(0.1, 4.0)]
+POSITIVE = [(0.1, 4.0)]
 
 
-def _select(condition: Any, a: Any, b: Any) -> Any:
+def select(condition: Any, a: Any, b: Any) -> Any:
     # Python's own `if` where the condition is a Python bool: scalars stay Python floats.
     if type(condition) is bool:
         return a if condition else b
@@ -46,12 +44,12 @@ divide = elementwise(
 
 
 def _power_base(out: Any, x: Any, y: Any) -> Any:
-    return y * x ** _select(y == 0, 1.0, y - 1.0)
+    return y * x ** select(y == 0, 1.0, y - 1.0)
 
 
 def _power_exponent(out: Any, x: Any, y: Any) -> Any:
-    at_zero = (x == 0) & (y >= 0)
-    return _select(at_zero, 0.0, out * np.log(_select(at_zero, 1.0, x)))
+    at_zero = (x == 0) & ((y if type(y) is float else np.real(y)) >= 0)
+    return select(at_zero, 0.0, out * np.log(select(at_zero, 1.0, x)))
 
 
 power = elementwise(
@@ -65,17 +63,28 @@ power = elementwise(
     doc="""x^y. The base's gradient is 0 where y = 0. The exponent's is 0 where x = 0 and y ≥ 0 (the limit), and
     nan for a negative base, where x^y is defined at integers only.""",
 )
+float_power = elementwise(
+    np.float_power,
+    _power_base,
+    _power_exponent,
+    scalar=ieee(math.pow, np.power),
+    domain=[(0.2, 3), (-2, 3)],
+    formula="g y x^(y−1), g x^y log x",
+    doc="x^y in float64 at least; conventions as for power.",
+)
 square = elementwise(np.square, lambda out, x: 2.0 * x, scalar=lambda x: x * x, formula="2 x g")
 sqrt = elementwise(
-    np.sqrt, lambda out, x: 0.5 / out, scalar=ieee(math.sqrt, np.sqrt), domain=_POSITIVE, formula="g / (2 √x)"
+    np.sqrt, lambda out, x: 0.5 / out, scalar=ieee(math.sqrt, np.sqrt), domain=POSITIVE, formula="g / (2 √x)"
 )
 reciprocal = elementwise(
     np.reciprocal,
     lambda out, x: -out * out,
     scalar=ieee(lambda x: 1.0 / x, np.reciprocal),
-    domain=_POSITIVE,
+    domain=POSITIVE,
     formula="−g / x²",
 )
+# 1 / (3 y²), not y / (3 x): infinite at 0, as the slope is
+cbrt = elementwise(np.cbrt, lambda out, x: 1.0 / (3.0 * out * out), domain=POSITIVE, formula="g / (3 ∛x²)")
 floor_divide = elementwise(
     np.floor_divide,
     0,
@@ -94,6 +103,41 @@ remainder = elementwise(
 )
 
 
+fmod = elementwise(
+    np.fmod,
+    1,
+    lambda out, x, y: -np.trunc(x / y),
+    scalar=ieee(math.fmod, np.fmod),
+    domain=[(0.1, 3), (4, 7)],
+    formula="g, −g trunc(x / y)",
+)
+ldexp = elementwise(
+    np.ldexp,
+    lambda out, x, y: np.ldexp(1.0, y),
+    None,
+    constants=("y",),
+    indices=("y",),
+    samples=lambda rng: [((rng.normal(size=s), np.arange(-1, 3)), {}) for s in ((4,), (3, 1), (2, 4))],
+    formula="g 2^y",
+    doc="x · 2^y for integers y, which have no gradient.",
+)
+
+
+def inverse(x: Any) -> Any:
+    """1 / x, and 0 at 0: for slopes of norms, whose convention at the origin is 0."""
+    zero = x == 0
+    return select(zero, 0.0, 1.0 / select(zero, 1.0, x))
+
+
+hypot = elementwise(
+    np.hypot,
+    lambda out, x, y: x * inverse(out),
+    lambda out, x, y: y * inverse(out),
+    scalar=ieee(math.hypot, np.hypot),
+    formula="g x / out, g y / out; 0 at the origin",
+)
+
+
 @implements(np.divmod)
 def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
     return floor_divide(x, y), remainder(x, y)
@@ -104,7 +148,7 @@ def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
 exp = elementwise(np.exp, lambda out, x: out, scalar=ieee(math.exp, np.exp), formula="g exp x")
 # exp(x), not out + 1: that would cancel for large negative x
 expm1 = elementwise(np.expm1, lambda out, x: np.exp(x), scalar=ieee(math.expm1, np.expm1), formula="g exp x")
-log = elementwise(np.log, lambda out, x: 1.0 / x, scalar=ieee(math.log, np.log), domain=_POSITIVE, formula="g / x")
+log = elementwise(np.log, lambda out, x: 1.0 / x, scalar=ieee(math.log, np.log), domain=POSITIVE, formula="g / x")
 log1p = elementwise(
     np.log1p,
     lambda out, x: 1.0 / (1.0 + x),
@@ -112,11 +156,20 @@ log1p = elementwise(
     domain=[(-0.8, 3)],
     formula="g / (1 + x)",
 )
+LN2, LN10 = math.log(2.0), math.log(10.0)
+exp2 = elementwise(np.exp2, lambda out, x: LN2 * out, scalar=ieee(math.exp2, np.exp2), formula="g 2^x ln 2")
+log2 = elementwise(
+    np.log2, lambda out, x: 1.0 / (LN2 * x), scalar=ieee(math.log2, np.log2), domain=POSITIVE, formula="g / (x ln 2)"
+)
+log10 = elementwise(
+    np.log10,
+    lambda out, x: 1.0 / (LN10 * x),
+    scalar=ieee(math.log10, np.log10),
+    domain=POSITIVE,
+    formula="g / (x ln 10)",
+)
 
-# -- trigonometric and hyperbolic ------------------------------------------------------------------------------
-
-sin = elementwise(np.sin, lambda out, x: np.cos(x), scalar=ieee(math.sin, np.sin), formula="g cos x")
-cos = elementwise(np.cos, lambda out, x: -np.sin(x), scalar=ieee(math.cos, np.cos), formula="−g sin x")
+# -- the logistic function -------------------------------------------------------------------------------------
 
 
 def _logistic(x: Any) -> Any:
@@ -147,6 +200,8 @@ def _keeping_dtype(kernel: Any) -> Any:
 def floating(x: Any) -> Any:
     """Integers and booleans as float64, whose negatives and exponentials they lack; floats as they are."""
     dtype = getattr(x, "dtype", None)
+    if dtype is not None and dtype.kind == "c":
+        raise TypeError("the logistic function and what is made of it are of real numbers here, not of complex ones")
     return x.astype(np.float64) if dtype is not None and dtype.kind in "iub" else x
 
 
@@ -177,14 +232,14 @@ sigmoid = elementwise(
     0.5
     """,
 )
-cosh = elementwise(np.cosh, lambda out, x: np.sinh(x), scalar=ieee(math.cosh, np.cosh), formula="g sinh x")
-sinh = elementwise(np.sinh, lambda out, x: np.cosh(x), scalar=ieee(math.sinh, np.sinh), formula="g cosh x")
 
 
 def _tanh_slope(out: Any, x: Any) -> Any:
     # Not 1 − out²: that cancels where tanh saturates. An overflowing cosh is a slope of 0.
     if type(x) is float:
         return (1.0 / math.cosh(x)) ** 2
+    if x.dtype.kind == "c":
+        return 1.0 - out * out
     if isinstance(x, Node):
         return 4.0 * sigmoid_density(np.multiply(2.0, x))  # the same, and finite in every derivative
     with np.errstate(over="ignore"):
@@ -193,108 +248,22 @@ def _tanh_slope(out: Any, x: Any) -> Any:
 
 tanh = elementwise(np.tanh, _tanh_slope, scalar=math.tanh, formula="g / cosh² x")
 
-# -- kinks -----------------------------------------------------------------------------------------------------
 
-sign = elementwise(np.sign, 0, formula="0")
-abs = elementwise(np.absolute, lambda out, x: np.sign(x), name="abs", scalar=abs, formula="g sign x")
-maximum = elementwise(
-    np.maximum,
-    lambda out, x, y: (x > y) + 0.5 * (x == y),
-    lambda out, x, y: (y > x) + 0.5 * (x == y),
-    formula="g to the larger; half each at a tie",
+def _difference(x: Any, y: Any) -> Any:
+    # ∞ − ∞ is 0 here: two equal scores
+    same = (x == y) & np.isinf(x)
+    return select(same, 0.0, x - y)
+
+
+logaddexp = elementwise(
+    np.logaddexp,
+    lambda out, x, y: sigmoid(_difference(x, y)),
+    lambda out, x, y: sigmoid(_difference(y, x)),
+    formula="g σ(x − y), g σ(y − x)",
 )
-minimum = elementwise(
-    np.minimum,
-    lambda out, x, y: (x < y) + 0.5 * (x == y),
-    lambda out, x, y: (y < x) + 0.5 * (x == y),
-    formula="g to the smaller; half each at a tie",
-)
-
-
-def _where_samples(rng: np.random.Generator) -> Iterable[Any]:
-    yield (rng.random((3, 4)) > 0.5, rng.normal(size=(3, 4)), rng.normal(size=(3, 4))), {}
-    yield (rng.random((2, 1, 4)) > 0.5, rng.normal(size=(3, 1)), rng.normal(size=())), {}
-
-
-@primitive(
-    vjps=(
-        None,
-        lambda g, out, c, x, y: unbroadcast(np.where(c, g, 0.0), x),
-        lambda g, out, c, x, y: unbroadcast(np.where(c, 0.0, g), y),
-    ),
-    pushforward=lambda tangents, out, inputs, params: np.where(
-        inputs[0],
-        *[np.zeros(np.shape(x)) if t is None else t for t, x in zip(tangents[1:], inputs[1:], strict=True)],
-    ),
-    constants=("condition",),
-    samples=_where_samples,
-    formula="g where the condition holds, g elsewhere",
-)
-def where(condition: Any, x: Any, y: Any) -> Any:
-    """`x` where the condition holds, `y` elsewhere; the gradient goes to the branch taken."""
-    return np.where(condition, x, y)
-
-
-@implements(np.where)
-def _where(condition: Any, *branches: Any) -> Any:
-    return where(condition, *branches) if branches else np.nonzero(condition)
-
-
-def _clip_samples(rng: np.random.Generator) -> Iterable[Any]:
-    yield (rng.uniform(-3, 3, size=(3, 4)), -1.0, 1.5), {}
-    yield (rng.uniform(-3, 3, size=(3, 4)), rng.uniform(-2, 0, size=4), rng.uniform(0.5, 1, size=(3, 1))), {}
-    yield (rng.uniform(-3, 3, size=(3, 4)), None, 1.5), {}
-    yield (rng.uniform(-3, 3, size=()), -1.0, None), {}
-    yield (rng.uniform(-3, 3, size=4), rng.uniform(-2, 0, size=(3, 1)), 1.5), {}
-
-
-def _inside(x: Any, low: Any, high: Any) -> Any:
-    above = True if low is None else x >= low
-    below = True if high is None else x <= high
-    return np.logical_and(above, below)
-
-
-@primitive(
-    vjps=(
-        lambda g, out, x, low, high: unbroadcast(np.where(_inside(x, low, high), g, 0.0), x),
-        lambda g, out, x, low, high: unbroadcast(
-            np.where(np.logical_and(x < low, _inside(low, None, high)), g, 0.0), low
-        ),
-        lambda g, out, x, low, high: unbroadcast(
-            np.where(np.logical_or(x > high, False if low is None else low > high), g, 0.0), high
-        ),
-    ),
-    samples=_clip_samples,
-    formula="g inside and at the bounds; outside, g to the bound",
-)
-def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
-    """min(max(a, a_min), a_max), elementwise; None leaves that side open."""
-    return np.clip(a, a_min, a_max)
-
-
-@implements(np.clip)
-def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    return clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
-
-
-# -- no gradient at all ----------------------------------------------------------------------------------------
-
-stop_gradient = elementwise(
-    lambda x: None,
-    None,
-    name="stop_gradient",
-    kernel=hold,
-    scalar=hold,
-    constants=("x",),
-    formula="none",
-    doc="""`x` as a constant: the same data, and no gradient flows through.
-
-    Examples
-    --------
-    >>> import tinygrad_ce as tg
-    >>> x = tg.Value(3.0)
-    >>> (x * tg.stop_gradient(x)).backward()
-    >>> x.grad
-    3.0
-    """,
+logaddexp2 = elementwise(
+    np.logaddexp2,
+    lambda out, x, y: sigmoid(LN2 * _difference(x, y)),
+    lambda out, x, y: sigmoid(LN2 * _difference(y, x)),
+    formula="g σ((x − y) ln 2), g σ((y − x) ln 2)",
 )

@@ -80,6 +80,8 @@ def wide(x: Any) -> Any:
     dtype = getattr(x, "dtype", None)
     if dtype is None:
         return np.asarray(x, dtype=np.float64)
+    if dtype.kind == "c":
+        raise TypeError("softmax and the losses are of real scores, not of complex ones")
     return x.astype(np.float64) if dtype.kind in "iub" or dtype.itemsize < 8 else x
 
 

@@ -1,16 +1,16 @@
-"""Reductions: sum, mean, max, min."""
+"""Reductions as ops: sum, mean, max, min, prod, var, std, cumsum, cumprod. `reducing.py` has NumPy's spellings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..forms import linear, primitive
 from ..node import plain
-from ..op import Op
-from ..registry import implements
+from .complex import conj
+from .elementwise import inverse
 
 Axis = int | tuple[int, ...] | None
 
@@ -21,6 +21,7 @@ def _samples(rng: np.random.Generator) -> Iterable[Any]:
         ((2, 3, 4), {"axis": (0, -1)}),
         ((2, 3, 4), {"axis": 1, "keepdims": True}),
         ((3, 1), {"axis": 1}),
+        ((1, 2, 1), {"axis": (1, 0)}),
         ((), {}),
     ]:
         yield (rng.normal(size=shape),), params
@@ -102,27 +103,152 @@ def min_(a: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return np.min(a, axis=axis, keepdims=keepdims)
 
 
-# -- as NumPy spells them --------------------------------------------------------------------------------------
+# -- products --------------------------------------------------------------------------------------------------
 
 
-def _spelt(op: Op, name: str, *after_axis: str) -> Callable[..., Any]:
-    """NumPy's signature of a reduction: what stands between axis and keepdims is refused by name."""
-
-    def call(a: Any, axis: Any = None, *rest: Any, **named: Any) -> Any:
-        given = {**dict(zip((*after_axis, "keepdims"), rest, strict=False)), **named}
-        keepdims = given.pop("keepdims", False)
-        for key, value in given.items():
-            if value is not None:
-                raise NotImplementedError(f"np.{name} with {key}= has no rule on Values; leave {key} out")
-        return op(a, axis=axis, keepdims=bool(keepdims))
-
-    return call
+def _with_zeros(rng: np.random.Generator) -> Iterable[Any]:
+    yield from _samples_with_empty(rng)
+    yield (np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [1.0, 2.0, 3.0]]),), {"axis": 1}
 
 
-for _op, _names, _between in (
-    (sum, ("sum",), ("dtype", "out")),
-    (mean, ("mean",), ("dtype", "out")),
-    (max_, ("max", "amax"), ("out",)),
-    (min_, ("min", "amin"), ("out",)),
-):
-    implements(*[getattr(np, n) for n in _names])(_spelt(_op, _names[0], *_between))
+def _to_last(x: Any, axis: Axis) -> Any:
+    """The reduced axes of x as one, the last."""
+    if axis is None or np.ndim(x) == 0:
+        return np.reshape(x, (-1,))
+    ndim = np.ndim(x)
+    axes = [a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    kept = [a for a in range(ndim) if a not in axes]
+    moved = np.transpose(x, (*kept, *axes))
+    return np.reshape(moved, (*np.shape(moved)[: len(kept)], _count(x, tuple(axes))))
+
+
+def _from_last(y: Any, x: Any, axis: Axis) -> Any:
+    """The undoing of `_to_last`."""
+    if axis is None or np.ndim(x) == 0:
+        return np.reshape(y, np.shape(x))
+    ndim = np.ndim(x)
+    axes = [a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    order = [*[a for a in range(ndim) if a not in axes], *axes]
+    y = np.reshape(y, [np.shape(x)[a] for a in order])
+    return np.transpose(y, tuple([order.index(a) for a in range(ndim)]))
+
+
+def _before(y: Any) -> Any:
+    """Products of what comes before each entry of the last axis: nothing is divided, so zeros do no harm."""
+    return np.cumprod(np.concatenate([np.ones_like(plain(y)[..., :1]), y[..., :-1]], axis=-1), axis=-1)
+
+
+def _others(x: Any, axis: Axis) -> Any:
+    """For each entry, the product of all the others."""
+    y = _to_last(x, axis)
+    return _from_last(_before(y) * np.flip(_before(np.flip(y, -1)), -1), x, axis)
+
+
+@primitive(
+    vjps=(lambda g, out, x, *, axis, keepdims: restore(g, x, axis, keepdims) * _others(x, axis),),
+    pushforward=lambda tangents, out, inputs, params: np.sum(
+        tangents[0] * _others(inputs[0], params["axis"]), axis=params["axis"], keepdims=params["keepdims"]
+    ),
+    samples=_with_zeros,
+    formula="g Π of the others",
+)
+def prod(a: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Π a over `axis` (all of it by default); exact where entries are 0."""
+    return np.prod(a, axis=axis, keepdims=keepdims)
+
+
+def _cumulative_samples(rng: np.random.Generator) -> Iterable[Any]:
+    for shape, axis in (((5,), 0), ((2, 3, 4), 1), ((3, 1), -1), ((0, 3), 0), ((2, 0), 1)):
+        yield (rng.normal(size=shape),), {"axis": axis}
+
+
+@linear(
+    transpose=lambda g, x, *, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis),
+    samples=_cumulative_samples,
+    formula="g summed from the end",
+)
+def cumsum(a: Any, *, axis: int) -> Any:
+    """Sums of the entries so far along `axis`."""
+    return np.cumsum(a, axis=axis)
+
+
+def _suffix_sums(g: Any, a: Any) -> Any:
+    """s_j = g_j + a_j s_(j+1) along the last axis, in log n steps: affine maps composed two by two."""
+    step = 1
+    while step < np.shape(g)[-1]:
+        zeros = np.zeros_like(plain(g)[..., :step])
+        g = g + a * np.concatenate([g[..., step:], zeros], axis=-1)
+        a = a * np.concatenate([a[..., step:], zeros], axis=-1)
+        step *= 2
+    return g
+
+
+def _through_cumprod(g: Any, out: Any, x: Any, *, axis: int) -> Any:
+    y, h = np.moveaxis(x, axis, -1), np.moveaxis(g, axis, -1)
+    following = np.concatenate([y[..., 1:], np.zeros_like(plain(y)[..., :1])], axis=-1)
+    return np.moveaxis(_before(y) * _suffix_sums(h, following), -1, axis)
+
+
+def _cumprod_samples(rng: np.random.Generator) -> Iterable[Any]:
+    yield from _cumulative_samples(rng)
+    yield (np.array([2.0, 0.0, 3.0, 0.0, 0.5, 4.0]),), {"axis": 0}
+
+
+@primitive(vjps=(_through_cumprod,), samples=_cumprod_samples, formula="Π_(k<j) x_k · (g_j + x_(j+1) (g_(j+1) + …))")
+def cumprod(a: Any, *, axis: int) -> Any:
+    """Products of the entries so far along `axis`; exact where entries are 0."""
+    return np.cumprod(a, axis=axis)
+
+
+# -- spread ----------------------------------------------------------------------------------------------------
+
+
+def _degrees(x: Any, axis: Axis, ddof: float) -> Any:
+    return max(_count(x, axis) - ddof, 0.0) or np.float64(0.0)
+
+
+def _deviation(x: Any, axis: Axis) -> Any:
+    return conj(x - np.mean(x, axis=axis, keepdims=True))
+
+
+def _push_var(tangents: Any, out: Any, inputs: Any, params: Any) -> Any:
+    (x,), axis = inputs, params["axis"]
+    terms = np.sum(tangents[0] * _deviation(x, axis), axis=axis, keepdims=params["keepdims"])
+    return 2.0 * np.real(terms) / _degrees(x, axis, params["ddof"])
+
+
+def _spread_samples(rng: np.random.Generator) -> Iterable[Any]:
+    for inputs, params in _samples(rng):
+        yield inputs, params
+        if inputs[0].size > 3:
+            yield inputs, {**params, "ddof": 1}
+
+
+@primitive(
+    vjps=(
+        lambda g, out, x, *, axis, ddof, keepdims: (
+            restore(g, x, axis, keepdims) * (2.0 / _degrees(x, axis, ddof)) * _deviation(x, axis)
+        ),
+    ),
+    pushforward=_push_var,
+    samples=_spread_samples,
+    formula="2 g (x − mean) / (n − ddof)",
+)
+def var(a: Any, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """The mean of |a − mean|² over `axis`, with n − ddof in place of n."""
+    return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+@primitive(
+    vjps=(
+        lambda g, out, x, *, axis, ddof, keepdims: (
+            restore(g * inverse(out), x, axis, keepdims) / _degrees(x, axis, ddof) * _deviation(x, axis)
+        ),
+    ),
+    pushforward=lambda tangents, out, inputs, params: 0.5 * inverse(out) * _push_var(tangents, out, inputs, params),
+    samples=lambda rng: [s for s in _spread_samples(rng) if s[0][0].shape not in ((), (3, 1))],
+    formula="g (x − mean) / ((n − ddof) std); 0 where std is 0",
+)
+def std(a: Any, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """√ of `var`; its gradient is 0 where it is 0."""
+    return np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)

@@ -1,14 +1,15 @@
-"""Shape: reshape, transpose and their kin; concatenate and stack. All linear, each with its transpose."""
+"""Shape: reshape, transpose and their kin. All linear, each with its transpose."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..forms import linear
-from ..registry import implements
+from ..node import plain
+from ..registry import composed, implements
 
 
 def _one(shape: tuple[int, ...], **params: Any) -> Any:
@@ -34,14 +35,25 @@ def _reshape_back(g: Any, x: Any, order: str) -> Any:
     return reshape(g, shape=np.shape(x), order=order)
 
 
+def _layout(a: Any, order: str) -> str:
+    """C or F for the orders that ask how the array lies in memory."""
+    data = plain(a)
+    f = isinstance(data, np.ndarray) and data.flags.f_contiguous and not data.flags.c_contiguous
+    return order if order not in "KA" else "F" if f else "C"
+
+
 @implements(np.reshape)
-def _reshape(a: Any, /, shape: Any = None, order: str = "C") -> Any:
-    return reshape(a, shape=shape, order=order)
+def _reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
+    return reshape(a, shape=newshape if shape is None else shape, order=_layout(a, order))
 
 
-@implements(np.ravel)
+@composed(np.ravel, samples=lambda rng: [((rng.normal(size=(2, 3)),), p) for p in ({}, {"order": "F"})])
 def _ravel(a: Any, order: str = "C") -> Any:
-    return reshape(a, shape=(-1,), order=order)
+    data = plain(a)
+    if order == "K" and isinstance(data, np.ndarray) and not (data.flags.c_contiguous or data.flags.f_contiguous):
+        axes = sorted(range(data.ndim), key=lambda i: -abs(data.strides[i]))
+        return np.reshape(np.transpose(a, axes), (-1,))
+    return reshape(a, shape=(-1,), order=_layout(a, order))
 
 
 @linear(
@@ -102,58 +114,78 @@ def expand_dims(a: Any, *, axis: int | tuple[int, ...]) -> Any:
     return np.expand_dims(a, axis)
 
 
-# -- joining ---------------------------------------------------------------------------------------------------
+# -- permutations of axes --------------------------------------------------------------------------------------
 
 
-def _join_samples(rng: np.random.Generator) -> Iterable[Any]:
-    yield (rng.normal(size=(2, 3)), rng.normal(size=(1, 3)), rng.normal(size=(0, 3))), {}
-    yield (rng.normal(size=(2, 1)), rng.normal(size=(2, 3))), {"axis": -1}
-    yield (rng.normal(size=(2, 1)), rng.normal(size=3)), {"axis": None}
+def _permuting(function: Callable[..., Any], *calls: tuple[Any, ...]) -> None:
+    """A function that permutes axes, as a transpose: it is asked what it does to an array of shape (0, 1, 2, …)."""
+
+    @composed(function, samples=lambda rng: [((rng.normal(size=(2, 3, 4)), *c), {}) for c in calls])
+    def call(a: Any, *args: Any, **kwargs: Any) -> Any:
+        axes = function(np.broadcast_to(0.0, tuple(range(np.ndim(a)))), *args, **kwargs).shape
+        return transpose(a, axes=axes)
 
 
-def _split(g: Any, *arrays: Any, axis: int | None) -> list[Any]:
-    pieces = []
-    start = 0
-    for x in arrays:
-        if axis is None:
-            stop = start + int(np.size(x))
-            pieces.append(np.reshape(g[start:stop], np.shape(x)))
-        else:
-            stop = start + np.shape(x)[axis]
-            index = (slice(None),) * (axis % np.ndim(g)) + (slice(start, stop),)
-            pieces.append(g[index])
-        start = stop
-    return pieces
+_permuting(np.moveaxis, (0, -1), ([0, 2], [1, 0]))
+_permuting(np.rollaxis, (2,), (0, 3), (-1, 1))
+for _name in ("matrix_transpose",):
+    _permuting(getattr(np, _name), ())
+    _permuting(getattr(np.linalg, _name), ())
 
 
-@linear(transpose=_split, samples=_join_samples, formula="g, split")
-def concatenate(*arrays: Any, axis: int | None = 0) -> Any:
-    """The arrays joined along an axis that they have; flattened first where `axis` is None."""
-    return np.concatenate(arrays, axis=axis)
+# -- at least so many axes -------------------------------------------------------------------------------------
 
 
-@implements(np.concatenate)
-def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
-    return concatenate(*arrays, axis=axis)
+def _at_least(function: Callable[..., Any]) -> None:
+    def samples(rng: np.random.Generator) -> Any:
+        return [(tuple([rng.normal(size=s) for s in shapes]), {}) for shapes in (((),), ((3,), (2, 3), (2, 1, 3, 1)))]
+
+    @composed(function, samples=samples)
+    def call(*arys: Any) -> Any:
+        shaped = [np.reshape(a, function(np.broadcast_to(0.0, np.shape(a))).shape) for a in arys]
+        return shaped[0] if len(shaped) == 1 else tuple(shaped)
 
 
-def _stack_samples(rng: np.random.Generator) -> Iterable[Any]:
-    yield (rng.normal(size=(2, 3)), rng.normal(size=(2, 3))), {}
-    yield (rng.normal(size=(2, 3)), rng.normal(size=(2, 3))), {"axis": -1}
-    yield (rng.normal(size=()), rng.normal(size=())), {}
+for _function in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
+    _at_least(_function)
 
 
-def _unstack(g: Any, *arrays: Any, axis: int) -> list[Any]:
-    before = (slice(None),) * (axis % np.ndim(g))
-    return [g[(*before, i)] for i in range(len(arrays))]
+# -- broadcasting ----------------------------------------------------------------------------------------------
 
 
-@linear(transpose=_unstack, samples=_stack_samples, formula="g, taken apart")
-def stack(*arrays: Any, axis: int = 0) -> Any:
-    """Arrays of one shape joined along a new axis: how an array is made of Values."""
-    return np.stack(arrays, axis=axis)
+@composed(np.broadcast_arrays, samples=lambda rng: [((rng.normal(size=(3, 1)), rng.normal(size=4)), {})])
+def _broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    shape = np.broadcast_shapes(*[np.shape(a) for a in args])
+    return tuple([np.broadcast_to(a, shape) for a in args])
 
 
-@implements(np.stack)
-def _stack(arrays: Any, axis: int = 0) -> Any:
-    return stack(*arrays, axis=axis)
+def _grids(rng: np.random.Generator) -> Any:
+    for params in ({}, {"indexing": "ij"}, {"sparse": True}):
+        yield (rng.normal(size=3), rng.normal(size=2), rng.normal(size=())), params
+
+
+@composed(np.meshgrid, samples=_grids)
+def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    grids = []
+    for i, x in enumerate(xi):
+        at = 1 - i if indexing == "xy" and len(xi) > 1 and i < 2 else i
+        grids.append(np.reshape(x, [-1 if k == at else 1 for k in range(len(xi))]))
+    return tuple(grids) if sparse else np.broadcast_arrays(*grids)
+
+
+@composed(np.full_like, samples=lambda rng: [((rng.normal(size=(2, 3)), rng.normal(size=3)), {})])
+def _full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
+    if fill_value is plain(fill_value):
+        return np.full_like(plain(a), fill_value, dtype, order, subok, shape)
+    dtype = np.result_type(a) if dtype is None else np.dtype(dtype)
+    filled = np.broadcast_to(fill_value, np.shape(a) if shape is None else shape)
+    return filled.astype(dtype) if dtype.kind in "fc" else filled

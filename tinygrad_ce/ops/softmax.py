@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..registry import op
-from .elementwise import stop_gradient
 from .exponentials import (
     ACCURATE,
     Exponentials,
@@ -19,6 +18,7 @@ from .exponentials import (
     rows_of,
     wide,
 )
+from .kinks import stop_gradient
 from .reduction import restore
 
 

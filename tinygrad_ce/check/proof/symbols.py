@@ -26,6 +26,7 @@ from .identity import is_zero
 from .regions import Path, inequality
 
 DIGITS = 60
+CONSTANTS = (sympy.log(2), sympy.log(10), sympy.pi, 1 / sympy.pi, sympy.sqrt(sympy.pi), 1 / sympy.sqrt(sympy.pi))
 _TIE = mpmath.mpf(10) ** -40
 
 SYMPY: Mapping[str, Any] = MappingProxyType(
@@ -176,7 +177,7 @@ class Symbolic(Number):
         if mpmath.isinf(number.value):
             return cls(sympy.oo * int(mpmath.sign(number.value)), number.value)
         expr = simplest(x)
-        return cls(expr, mpmath.mpf(int(expr.p)) / int(expr.q))
+        return cls(expr, mpmath.mpmathify(sympy.N(expr, DIGITS)))
 
     def apply(self, name: str, args: Sequence[Any]) -> Any:
         if name == "floor":
@@ -234,9 +235,18 @@ def probing() -> tuple[list[Any], Arithmetic]:
     return outcomes, Arithmetic(np.dtype(object), lifted(kind), KERNELS)
 
 
-def simplest(x: Any) -> sympy.Rational:
-    """A number as the simplest fraction that rounds to it: 0.1 is read as 1/10, which was meant."""
+def simplest(x: Any) -> sympy.Expr:
+    """A number as the simplest fraction that rounds to it: 0.1 is read as 1/10, which was meant.
+
+    Where there is none, as a simple multiple of a constant, if one rounds to it: 0.6931471805599453 is log 2.
+    """
     exact = Fraction(int(x)) if isinstance(x, (int, np.integer, np.bool_)) else Fraction(float(x))
     simple = exact.limit_denominator(10**6)
-    chosen = simple if float(simple) == float(exact) else exact
-    return sympy.Rational(chosen.numerator, chosen.denominator)
+    if float(simple) == float(exact):
+        return sympy.Rational(simple.numerator, simple.denominator)
+    for constant in CONSTANTS:
+        times = Fraction(float(exact) / float(constant)).limit_denominator(1000)
+        product = sympy.Rational(times.numerator, times.denominator) * constant
+        if float(product) == float(exact):
+            return product
+    return sympy.Rational(exact.numerator, exact.denominator)

@@ -1,0 +1,109 @@
+"""docs/numpy.md says which functions of NumPy and SciPy work on Values; `python -m tests.test_coverage` writes it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_ce as tg
+from tinygrad_ce.op import Op
+
+PAGE = Path(__file__).parent.parent / "docs" / "numpy.md"
+HEAD = """# NumPy on Values
+
+Written by `python -m tests.test_coverage` from the registry (NumPy {numpy}). {differentiable} functions have a
+derivative, in reverse and in forward mode, to any order. An op has a rule of its own; a composition
+is written in functions that have one. {plain} functions have none and give plain arrays.
+
+Where ndarray has a method of that name, a Value has it too. Rules at kinks are in `conventions.md`. Every row is tested
+against differences, to second order and in both modes; `tests/peers` compares the rows with JAX, HIPS autograd and
+PyTorch where they are installed (`pip install '.[all,dev-peers]'`).
+"""
+
+
+def spelt(function):
+    module = (getattr(function, "__module__", None) or "numpy").replace("numpy", "np", 1)
+    if isinstance(function, np.ufunc):
+        module = "np" if getattr(np, function.__name__, None) is function else "scipy.special"
+    return f"{module}.{function.__name__}"
+
+
+def formula(op):
+    return op.derivations[op.default].formula if op.default in op.derivations else ""
+
+
+def page():
+    registry = tg.registry()
+    by_name = {spelt(f): (f, handler) for f, handler in registry.numpy.items()}
+    rows, plain, ops = [], [], []
+    for name, (function, handler) in sorted(by_name.items()):
+        if isinstance(handler, Op):
+            rows.append((name, "op", formula(handler)))
+        elif handler.__module__.endswith(".passthrough") and name not in ("np.frexp", "np.modf", "np.astype"):
+            plain.append(name)
+        elif function in registry.compositions:
+            rows.append((name, "composition", ""))
+        else:
+            rows.append((name, "op", formula(op) if (op := registry.get(function.__name__)) else ""))
+    for name, op in sorted(registry.items()):
+        if op not in registry.numpy.values() and ":" not in name:
+            ops.append((name, formula(op)))
+    refused = [n for n in plain if "writes" in (by_name[n][1].__doc__ or "") or by_name[n][1].__name__ == "refuse"]
+    plain = [n for n in plain if n not in refused]
+    head = HEAD.format(numpy=np.__version__.rpartition(".")[0], differentiable=len(rows), plain=len(plain))
+    table = ["| function | how | gradient |", "|---|---|---|"]
+    table += [f"| `{n}` | {how} | {text.replace('|', chr(92) + '|')} |" for n, how, text in rows]
+    more = ["| op | gradient |", "|---|---|", *[f"| `{n}` | {t.replace('|', chr(92) + '|')} |" for n, t in ops]]
+    return "\n".join(
+        [
+            head,
+            *table,
+            "",
+            "## Ops that these are written in, and those of this package",
+            "",
+            *more,
+            "",
+            "## Without a derivative",
+            "",
+            ", ".join([f"`{n}`" for n in plain]) + ".",
+            "",
+            "Refused, because they write into an array: " + ", ".join([f"`{n}`" for n in refused]) + ".",
+            "",
+            "Every other function raises NotImplementedError: " + ", ".join([f"`{n}`" for n in missing()]) + ".",
+            "",
+        ]
+    )
+
+
+def missing():
+    """Functions that NumPy would hand to us, and that have no rule."""
+    found = []
+    for module in (np, np.linalg, np.fft):
+        for name in dir(module):
+            function = getattr(module, name)
+            dispatched = isinstance(function, np.ufunc) or hasattr(function, "_implementation")
+            if not name.startswith("_") and dispatched and function not in tg.registry().numpy:
+                found.append(spelt(function))
+    return sorted(set(found))
+
+
+def test_the_page_is_current():
+    pytest.importorskip("scipy")
+    import tinygrad_ce.special  # noqa: F401
+
+    fresh, written = page(), PAGE.read_text(encoding="utf-8")
+    if f"(NumPy {np.__version__.rpartition('.')[0]})" not in written:
+        pytest.skip("the page was written for another version of NumPy")
+    assert fresh == written, "docs/numpy.md is not current: run python -m tests.test_coverage"
+
+
+def test_what_is_missing_is_known():
+    known = "busday_count busday_offset datetime_as_string is_busday isnat packbits unpackbits poly polyadd polyder "
+    known += "polydiv polyfit polyint polymul polysub roots savez_compressed sort_complex"
+    assert {n.removeprefix("np.").rpartition(".")[2] for n in missing()} <= set(known.split())
+
+
+if __name__ == "__main__":
+    import tinygrad_ce.special
+
+    PAGE.write_text(page(), encoding="utf-8")
