@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ..node import plain
-from .exponentials import along, class_sum, wide
+from ..node import Node, plain
+from .exponentials import along, wide
+from .sums import class_sum, total
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Target:
     axis: int
     k: int  # how many classes
     ndim: int  # of the scores
+    dtype: Any  # what the loss is computed in: float64, or wider where the scores are
 
     @property
     def one_class(self) -> bool:
@@ -44,7 +46,7 @@ class Target:
         """The dense target, 0 in ignored rows."""
         if self.indices is None:
             return self.given
-        y = (along(np.arange(self.k), self.axis, self.ndim) == self.indices).astype(np.float64)
+        y = (along(np.arange(self.k), self.axis, self.ndim) == self.indices).astype(self.dtype)
         return y if self.kept is None else np.where(self.kept, y, 0.0)
 
     @property
@@ -63,14 +65,23 @@ class Target:
         """ỹ, as above."""
         t = self.y
         if self.smoothing:
-            t = t * (1.0 - self.smoothing) + self._floor()
+            t = t * self.faith + self._floor()
         return t if self.w is None else t * self.w
 
+    @property
+    def faith(self) -> Any:
+        """1 − ε."""
+        return 1.0 - self._epsilon
+
+    @property
+    def _epsilon(self) -> Any:
+        return self.smoothing if self.dtype == np.float64 else self.dtype.type(self.smoothing)
+
     def _floor(self) -> Any:
-        floor: Any = self.smoothing / self.k
+        floor = self._epsilon / self.k
         if self.present is not None:
             classes = np.maximum(np.sum(self.present, axis=self.axis, keepdims=True), 1)
-            floor = np.where(self.present, self.smoothing / classes, 0.0)
+            floor = np.where(self.present, self._epsilon / classes, 0.0)
         return floor if self.kept is None else np.where(self.kept, floor, 0.0)
 
     @property
@@ -81,8 +92,8 @@ class Target:
             if counted is None:
                 return max(float(self.indices.size), 1.0)
         else:
-            counted = self.y if self.w is None else self.y * self.w
-        return np.sum(counted) + np.logical_not(np.any(counted))
+            counted = class_sum(self.y if self.w is None else self.y * self.w, self.axis)
+        return total(counted) + np.logical_not(np.any(counted))
 
 
 def read_targets(
@@ -96,7 +107,7 @@ def read_targets(
     label_smoothing: float,
 ) -> Target:
     """Targets of any spelling, for scores (plain or Values) that are masked where they are ≤ `floor`."""
-    k, ndim = scores.shape[axis], len(scores.shape)
+    k, ndim, dtype = scores.shape[axis], len(scores.shape), _computed_in(scores)
     given = indices = kept = present = None
     if is_index(targets, ndim):
         indices = np.asarray(plain(targets))
@@ -105,11 +116,22 @@ def read_targets(
             kept = indices != ignore_index
             indices = np.where(kept, indices, 0)
     else:
-        given = wide(targets)
+        given = _at_least(targets, dtype)
     if label_smoothing and not np.all(np.greater(scores, floor)):
         present = np.greater(scores, floor)
-    weight = None if weight is None else wide(weight)
-    return Target(given, indices, kept, weight, present, label_smoothing, axis, k, ndim)
+    weight = None if weight is None else _at_least(weight, dtype)
+    return Target(given, indices, kept, weight, present, label_smoothing, axis, k, ndim, dtype)
+
+
+def _computed_in(scores: Any) -> Any:
+    dtype = getattr(scores, "dtype", None)
+    wider = isinstance(dtype, np.dtype) and dtype.kind == "f" and dtype.itemsize > 8
+    return dtype if wider else np.dtype(np.float64)
+
+
+def _at_least(x: Any, dtype: Any) -> Any:
+    x = wide(x)
+    return x.astype(dtype) if dtype.itemsize > 8 and x.dtype != dtype else x
 
 
 def is_index(targets: Any, ndim: int) -> bool:
@@ -124,22 +146,40 @@ def reduce(rows: Any, t: Target, reduction: str) -> Any:
     """Row losses (axis kept) as the reduction wants them."""
     if reduction == "none":
         return np.squeeze(rows, t.axis)
-    total = np.sum(rows)
-    return total / t.divisor if reduction == "mean" else total
+    loss = total(rows)
+    return loss / t.divisor if reduction == "mean" else loss
 
 
 def spread(g: Any, t: Target, reduction: str) -> Any:
     """The cotangent of the loss as one of the row losses, axis kept."""
+    g = wide(g)
     if reduction == "none":
-        return np.expand_dims(wide(g), t.axis)
-    return wide(g) / t.divisor if reduction == "mean" else wide(g)
+        return np.expand_dims(g, t.axis)
+    return g / _rounded(t.divisor, t.dtype) if reduction == "mean" else g
+
+
+def row_scale(g: Any, t: Target, reduction: str) -> Any:
+    """The same times the weights of rows that have one class each; of plain data in longdouble, not to round twice."""
+    if isinstance(g, Node) or isinstance(t.weight, Node):
+        scale = spread(g, t, reduction)
+    else:
+        scale = np.asarray(g, np.longdouble)
+        if reduction == "none":
+            scale = np.expand_dims(scale, t.axis)
+        elif reduction == "mean":
+            scale = scale / t.divisor
+    return scale if t.row_weight is None else scale * t.row_weight
+
+
+def _rounded(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype) if isinstance(x, np.generic) else x
 
 
 def to_targets(g: Any, out: Any, t: Target, surprise: Any, targets: Any, reduction: str) -> Any:
     """The loss's gradient in a dense target, from the surprise −log ŷ of every class."""
-    rows = spread(g, t, reduction) * surprise * (1.0 - t.smoothing)
+    rows = spread(g, t, reduction) * surprise * t.faith
     if reduction == "mean":
-        rows = rows - wide(g) * out / t.divisor
+        rows = rows - wide(g) * out / _rounded(t.divisor, t.dtype)
     rows = rows if t.w is None else rows * t.w
     return rows * np.ones_like(plain(targets))
 
@@ -149,7 +189,7 @@ def to_weight(g: Any, out: Any, t: Target, surprise: Any, reduction: str) -> Any
     unweighted = replace(t, weight=None)
     rows = spread(g, t, reduction) * surprise * unweighted.effective
     if reduction == "mean":
-        rows = rows - wide(g) * out / t.divisor * t.y
+        rows = rows - wide(g) * out / _rounded(t.divisor, t.dtype) * t.y
     others = tuple([i for i in range(t.ndim) if i != t.axis % t.ndim])
     return np.sum(rows, axis=others)
 
