@@ -1,14 +1,12 @@
 """The exponentials of an ndarray's scores, as contiguous rows of classes, in float64 or wider.
 
 What the losses need are quotients of e_j = exp(x_j − c), in which c, one number a row, cancels. Where every score is
-within ±REACH, c = 0 and nothing is subtracted, so nothing is rounded but exp itself. Elsewhere c lies REACH below the
-row's largest score, the difference is rounded, and what it lost, l, enters as exp(h + l) = e^h + l e^h.
-With REACH between them, e_j and its quotients stay clear of underflow until the result itself does, times any weight
-from 1e-150 to 1e80.
+within ±REACH, c = 0 and nothing is subtracted, so nothing is rounded but exp itself. Elsewhere c is the row's largest
+score, the difference is rounded, and what it lost, l, enters as exp(h + l) = e^h + l e^h.
 
-Sums and what is made of them, one number a row, are longdouble where the scores are float64: it costs next to nothing.
 A number that is to be set off against the rest (the true class, the largest one) is taken out of the sum, so that where
 the rest is small it is still there: softmax's complement is rest / (rest + own), the loss log1p(rest / own).
+Sums and what is made of them, one number a row, are longdouble where the scores are float64: it costs next to nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ REACH = 200.0
 _BLOCK = 1 << 15  # numbers in a block of rows: with its temporaries it fits the second cache
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Powers:
     """e = exp(x − c) of rows of scores."""
 
@@ -55,28 +53,30 @@ class Powers:
         return row_sums(self.e) if self.fine else np.add.reduce(self.e, axis=-1)
 
 
-def powers(rows: Any) -> Powers:
-    """exp(x − c) of rows as `as_rows` gives them."""
+def powers(rows: Any, times: Any = None) -> Powers:
+    """exp(x − c) of rows as `as_rows` gives them, of which quotients will be multiplied by `times`."""
     fine = rows.dtype.itemsize >= 8
     x = rows if fine else rows.astype(np.float64)
-    lowest = np.minimum.reduce(x, axis=None, initial=0.0)
+    lowest = np.minimum.reduce(rows, axis=None, initial=0.0)
     masked = lowest == -np.inf
     if masked:
-        lowest = np.minimum.reduce(x, axis=None, initial=0.0, where=x != -np.inf)
-    if lowest >= -REACH and np.maximum.reduce(x, axis=None, initial=0.0) <= REACH:
+        lowest = np.minimum.reduce(rows, axis=None, initial=0.0, where=rows != -np.inf)
+    if lowest >= -REACH and np.maximum.reduce(rows, axis=None, initial=0.0) <= REACH:
         return Powers(x, np.exp(x), 0.0, True, masked, fine)
-    top = np.maximum.reduce(x, axis=-1, keepdims=True, initial=-np.inf)
-    c = np.where(np.isfinite(top), top - REACH, 0.0)
+    c = np.maximum.reduce(x, axis=-1, keepdims=True, initial=-np.inf)
+    if times is not None and np.max(np.abs(times), initial=0.0) > 1.0:
+        c = c - REACH  # quotients that underflow may yet be normal numbers when multiplied: weights up to e^REACH
+    c = np.where(np.isfinite(c), c, 0.0)
     high = x - c
     e = np.exp(high)
     if fine:
-        low = rounding_error(x, c, high)
+        low = _rounding_error(x, c, high)
         low *= e
         e += low
     return Powers(x, e, c, False, masked, fine)
 
 
-def rounding_error(x: Any, y: Any, difference: Any) -> Any:
+def _rounding_error(x: Any, y: Any, difference: Any) -> Any:
     """What fl(x − y) lost, exactly (Knuth's two-sum); 0 where that is not finite."""
     back = x - difference
     low = difference + back
@@ -92,9 +92,7 @@ def rounding_error(x: Any, y: Any, difference: Any) -> Any:
 
 
 def as_rows(x: Any, axis: int) -> Any:
-    """An ndarray as contiguous (rows, classes), in its own floating dtype; integers become float64."""
-    if x.dtype.kind != "f":
-        x = x.astype(np.float64)
+    """An ndarray as contiguous (rows, classes)."""
     if normalize_axis_index(axis, x.ndim) != x.ndim - 1:
         x = np.moveaxis(x, axis, -1)
     if x.ndim != 2 or not x.flags.c_contiguous:
@@ -111,10 +109,20 @@ def from_rows(rows: Any, like: Any, axis: int) -> Any:
     return np.moveaxis(rows.reshape(*moved, shape[axis]), -1, axis)
 
 
+def column(x: Any, axis: int) -> Any:
+    """One entry a row, from an array that keeps `axis` at length 1, in the order of `as_rows`."""
+    return (x if axis in (-1, x.ndim - 1) else np.moveaxis(x, axis, -1)).ravel()
+
+
+def floating(x: Any) -> Any:
+    """An ndarray of scores in a floating dtype: its own, or float64."""
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
 def in_blocks(kernel: Callable[..., Any], dtype: Any, rows: Any, *columns: Any) -> Any:
     """kernel(rows, *columns) by blocks of rows that fit the cache, in `dtype`; nothing in it warns.
 
-    A column is an array with an entry or a row for each row, or a number or None, which every block is given.
+    A column has an entry or a row for each row; a number or None is given to every block.
     """
     n, k = rows.shape
     step = max(_BLOCK // max(k, 1), 1)

@@ -13,7 +13,7 @@ from .elementwise import stop_gradient
 from .exponentials import ACCURATE, Exponentials, exponentials, first_winner, narrow, wide
 from .reduction import restore
 from .residual import residual
-from .rows import as_rows, from_rows, in_blocks, powers
+from .rows import as_rows, floating, from_rows, in_blocks, powers
 from .sums import class_sum
 
 
@@ -66,7 +66,7 @@ def _(z: Any, *, axis: int, keepdims: bool) -> Any:
         parts = exponentials(z, axis)
         sums = narrow(parts.top + np.log1p(parts.rest), z)
     else:
-        rows = as_rows(z, axis)
+        rows = floating(as_rows(z, axis))
         kept = tuple([1 if i == axis % z.ndim else n for i, n in enumerate(z.shape)])
         sums = in_blocks(_logsumexp_rows, rows.dtype, rows).reshape(kept)
     return sums if keepdims else np.squeeze(sums, axis)[()]
@@ -76,7 +76,7 @@ def _logsumexp_rows(rows: Any) -> Any:
     if not rows.size:
         return np.full(len(rows), -np.inf)
     p = powers(rows)
-    at = p.at(p.x.argmax(axis=-1))
+    at = p.at(rows.argmax(axis=-1))
     top = p.x.ravel()[at]
     own, rest = p.apart(at)
     sums = np.where(top == -np.inf, top, top + np.log1p((rest / own).astype(top.dtype)))
@@ -132,7 +132,7 @@ def softmax(z: Any, *, axis: int = -1) -> Any:
 def _(z: Any, *, axis: int) -> Any:
     if type(z) is not np.ndarray:
         return narrow(exponentials(z, axis).probabilities, z)
-    rows = as_rows(z, axis)
+    rows = floating(as_rows(z, axis))
     return from_rows(in_blocks(_softmax_rows, rows.dtype, rows), z, axis)
 
 
@@ -199,7 +199,7 @@ def log_softmax(z: Any, *, axis: int = -1) -> Any:
 def _(z: Any, *, axis: int) -> Any:
     if type(z) is not np.ndarray:
         return narrow(log_probabilities(exponentials(z, axis)), z)
-    rows = as_rows(z, axis)
+    rows = floating(as_rows(z, axis))
     return from_rows(in_blocks(_log_softmax_rows, rows.dtype, rows), z, axis)
 
 
@@ -212,7 +212,7 @@ def _log_softmax_rows(rows: Any) -> Any:
     if not rows.size:
         return rows
     p = powers(rows)
-    at = p.at(p.x.argmax(axis=-1))
+    at = p.at(rows.argmax(axis=-1))
     own, rest = p.apart(at)
     behind = p.x - p.x.ravel()[at][:, None]
     behind -= np.log1p((rest / own).astype(behind.dtype))[:, None]

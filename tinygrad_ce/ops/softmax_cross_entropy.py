@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from ..derivation import Assumption
+from ..node import Node
 from ..registry import op
+from .cross_entropy_rows import gradient, losses
 from .exponentials import ACCURATE, Exponentials, exponentials, narrow, small_gap, wide
 from .loss import PLAIN, of_logits, sampler, weighed
-from .residual import checked, column, one_class_residual, residual
-from .rows import as_rows, in_blocks, powers
+from .residual import residual
 from .softmax import log_softmax, softmax, through_jacobian
-from .sums import class_sum, row_sums
+from .sums import class_sum
 from .targets import (
     Target,
     first,
     read_targets,
     reduce,
-    row_scale,
     spread,
     to_targets,
     to_weight,
@@ -35,8 +35,6 @@ from .targets import (
     validate_targets,
     where,
 )
-
-HUGE, TINY = 1e200, 1e-250  # of e_j / e_i, beyond which another formula has the digits
 
 
 @op(indices=["targets"], samples=sampler(lambda z, axis: z), accurate=ACCURATE)
@@ -131,48 +129,8 @@ def _(logits: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> An
     t = of_logits(logits, targets, weight, o)
     if type(logits) is not np.ndarray:
         return narrow(reduce(_row_losses(exponentials(logits, t.axis), t), t, reduction), logits)
-    rows = as_rows(logits, t.axis)
-    if t.one_class:
-        classes = checked(column(t.indices, t.axis), t.k)
-        w = None if t.row_weight is None else column(t.row_weight, t.axis)
-        losses = in_blocks(_one_class_losses, t.dtype, rows, classes, w)
-    else:
-        losses = in_blocks(_dense_losses, t.dtype, rows, as_rows(t.effective, t.axis))
     kept = tuple([1 if i == t.axis % logits.ndim else n for i, n in enumerate(logits.shape)])
-    return narrow(reduce(losses.reshape(kept), t, reduction), logits)
-
-
-def _one_class_losses(rows: Any, classes: Any, weight: Any) -> Any:
-    """w log1p(Σ_{j≠y} e_j / e_y); where e_y is nothing beside the others, w (c − s_y + log Σ e_j)."""
-    p = powers(rows)
-    at = p.at(classes)
-    own, rest = p.apart(at)
-    ratio = (rest / own).astype(own.dtype)
-    losses = np.log1p(ratio)
-    if not p.near:
-        far = (p.c - p.x.ravel()[at][:, None]).ravel() + np.log(rest.astype(own.dtype))
-        losses = np.where(ratio < HUGE, losses, far)
-    return losses if weight is None else np.where(weight == 0, 0.0, _times(weight, losses, rest, own))
-
-
-def _dense_losses(rows: Any, target: Any) -> Any:
-    """Σ ỹ_j (s_a − s_j) + T log1p(r): no term is negative for ỹ ≥ 0, so nothing cancels."""
-    if not rows.size:
-        return np.zeros(len(rows))
-    p = powers(rows)
-    at = p.at(p.x.argmax(axis=-1))
-    behind = p.x.ravel()[at][:, None] - p.x
-    own, rest = p.apart(at)
-    if p.masked:
-        behind[target == 0] = 0.0
-    behind *= target
-    losses = _times(row_sums(target), np.log1p((rest / own).astype(own.dtype)), rest, own)
-    return losses + row_sums(behind)
-
-
-def _times(weight: Any, losses: Any, rest: Any, own: Any) -> Any:
-    """weight · log1p(rest / own), also where rest / own is too small a number to have all its digits."""
-    return np.where(rest < own * TINY, rest * (weight / own), weight * losses)
+    return narrow(reduce(losses(logits, t).reshape(kept), t, reduction), logits)
 
 
 def _row_losses(parts: Exponentials, t: Target) -> Any:
@@ -183,8 +141,9 @@ def _row_losses(parts: Exponentials, t: Target) -> Any:
 
 def stable(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
-    if t.one_class:
-        return one_class_residual(z, t.indices, row_scale(g, t, reduction), axis=t.axis)
+    if type(z) is np.ndarray and not isinstance(g, Node) and t.is_plain:
+        scale = np.ravel(g) if reduction == "none" else g / t.divisor if reduction == "mean" else g
+        return gradient(z, t, scale)
     return residual(z, spread(g, t, reduction) * t.effective, axis=t.axis)
 
 

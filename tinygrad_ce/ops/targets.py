@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from ..node import Node, plain
+from ..node import plain
 from .exponentials import along, wide
+from .rows import as_rows
 from .sums import class_sum, total
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Target:
     """Targets of one batch, along the axis of the scores."""
 
@@ -36,6 +37,25 @@ class Target:
     ndim: int  # of the scores
     dtype: Any  # what the loss is computed in: float64, or wider where the scores are
 
+    def as_rows(self) -> Target:
+        """The same for scores in rows; it can be sliced as they can."""
+        given, indices, kept, present = [
+            x if x is None or not np.ndim(x) else as_rows(x, self.axis)
+            for x in (self.given, self.indices, self.kept, self.present)
+        ]
+        return replace(self, given=given, indices=indices, kept=kept, present=present, axis=-1, ndim=2)
+
+    def __getitem__(self, rows: slice) -> Target:
+        given, indices, kept, present = [
+            x if x is None else x[rows] for x in (self.given, self.indices, self.kept, self.present)
+        ]
+        return replace(self, given=given, indices=indices, kept=kept, present=present)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there are only ndarrays."""
+        return all(x is None or type(x) is np.ndarray for x in (self.given, self.indices, self.weight))
+
     @property
     def one_class(self) -> bool:
         """Whether each row's effective target stands at a single class, its index."""
@@ -45,7 +65,7 @@ class Target:
     def y(self) -> Any:
         """The dense target, 0 in ignored rows."""
         if self.indices is None:
-            return self.given
+            return _at_least(self.given, self.dtype)
         y = (along(np.arange(self.k), self.axis, self.ndim) == self.indices).astype(self.dtype)
         return y if self.kept is None else np.where(self.kept, y, 0.0)
 
@@ -116,7 +136,7 @@ def read_targets(
             kept = indices != ignore_index
             indices = np.where(kept, indices, 0)
     else:
-        given = _at_least(targets, dtype)
+        given = targets if hasattr(targets, "dtype") else np.asarray(targets)
     if label_smoothing and not np.all(np.greater(scores, floor)):
         present = np.greater(scores, floor)
     weight = None if weight is None else _at_least(weight, dtype)
@@ -156,19 +176,6 @@ def spread(g: Any, t: Target, reduction: str) -> Any:
     if reduction == "none":
         return np.expand_dims(g, t.axis)
     return g / _rounded(t.divisor, t.dtype) if reduction == "mean" else g
-
-
-def row_scale(g: Any, t: Target, reduction: str) -> Any:
-    """The same times the weights of rows that have one class each; of plain data in longdouble, not to round twice."""
-    if isinstance(g, Node) or isinstance(t.weight, Node):
-        scale = spread(g, t, reduction)
-    else:
-        scale = np.asarray(g, np.longdouble)
-        if reduction == "none":
-            scale = np.expand_dims(scale, t.axis)
-        elif reduction == "mean":
-            scale = scale / t.divisor
-    return scale if t.row_weight is None else scale * t.row_weight
 
 
 def _rounded(x: Any, dtype: Any) -> Any:
