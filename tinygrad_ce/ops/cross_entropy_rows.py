@@ -3,7 +3,7 @@
 For rows with one class each, y with weight w, and for any target ỹ ≥ 0 with T = Σ ỹ, a the largest score:
 
     loss        w log1p(Σ_{j≠y} e_j / e_y)       Σ ỹ_j (s_a − s_j) + T log1p(Σ_{j≠a} e_j / e_a)
-    gradient    w ŷ_i,  −w Σ_{j≠y} ŷ_j           [e_i Σ_{j≠i} ỹ_j − ỹ_i Σ_{j≠i} e_j] / Σ e
+    gradient    w ŷ_i,  −w Σ_{j≠y} ŷ_j           T ŷ_i − ỹ_i,  [e_a Σ_{j≠a} ỹ_j − ỹ_a Σ_{j≠a} e_j] / Σ e
 
 No term is negative in a loss, and in a gradient none that matters cancels.
 """
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from .rows import as_rows, column, floating, from_rows, in_blocks, powers
-from .sums import row_sums
 from .targets import Target
 
 _HUGE, _TINY = 1e200, 1e-250  # of e_j / e_i, beyond which another formula has the digits
@@ -62,7 +61,9 @@ def _one_class_losses(rows: Any, classes: Any, weight: Any) -> Any:
     if not p.near:  # e_y may be nothing beside the others: then log Σ e_j + c − s_y, both ≥ 0
         far = (p.c - p.x.ravel()[at][:, None]).ravel() + np.log(rest.astype(own.dtype))
         found = np.where(ratio < _HUGE, found, far)
-    return found if weight is None else np.where(weight == 0, 0.0, _weighed(weight, found, rest, own))
+    if weight is None:
+        return found
+    return np.where(weight == 0, 0.0, weight * found if p.near else _weighed(weight, found, rest, own))
 
 
 def _one_class_gradient(rows: Any, classes: Any, scale: Any) -> Any:
@@ -90,7 +91,10 @@ def _dense_losses(rows: Any, target: Target) -> Any:
     if p.masked:
         behind[y == 0] = 0.0
     behind *= y
-    return row_sums(behind) + _weighed(row_sums(y), np.log1p((rest / own).astype(own.dtype)), rest, own)
+    found = np.log1p((rest / own).astype(own.dtype))
+    total = p.added(y)
+    found = total * found if p.near else _weighed(total, found, rest, own)
+    return p.added(behind) + found
 
 
 def _dense_gradient(rows: Any, target: Target, scale: Any) -> Any:
@@ -98,21 +102,17 @@ def _dense_gradient(rows: Any, target: Target, scale: Any) -> Any:
 
 
 def dense_residual(rows: Any, y: Any) -> Any:
-    """T ŷ − y of rows, T = Σ y."""
+    """T ŷ − y of rows, T = Σ y: as it stands but for the largest class, for only its ŷ may be nearly 1."""
     if not rows.size:
         return rows
     p = powers(rows, y)
     at = p.at(rows.argmax(axis=-1))
     own, rest = p.apart(at)
-    total = (rest + own).astype(own.dtype)[:, None]
+    t, total, top = p.added(y), rest + own, y.ravel()[at]
     e = p.e
-    e.ravel()[at] = own
-    others = total - e
-    others.ravel()[at] = rest
-    others *= y
-    e *= row_sums(y).astype(y.dtype)[:, None] - y
-    e -= others
-    e /= total
+    e *= (t / total).astype(e.dtype)[:, None]
+    e -= y
+    e.ravel()[at] = (own * (t - top) - top * rest) / total
     return e
 
 

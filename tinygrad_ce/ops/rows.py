@@ -22,7 +22,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from .sums import row_sums
 
 REACH = 200.0
-_BLOCK = 1 << 15  # numbers in a block of rows: with its temporaries it fits the second cache
+_BLOCK = 1 << 16  # numbers in a block of rows: with its temporaries it fits the second cache, or nearly
 
 
 @dataclass(slots=True, eq=False)
@@ -50,18 +50,23 @@ class Powers:
 
     def sums(self) -> Any:
         """Σ e of each row; of float32 scores in float64, else in longdouble."""
-        return row_sums(self.e) if self.fine else np.add.reduce(self.e, axis=-1)
+        return self.added(self.e)
+
+    def added(self, x: Any) -> Any:
+        """Σ x of each row, as accurately as the scores deserve."""
+        return row_sums(x) if self.fine else np.add.reduce(x, axis=-1)
 
 
 def powers(rows: Any, times: Any = None) -> Powers:
     """exp(x − c) of rows as `as_rows` gives them, of which quotients will be multiplied by `times`."""
     fine = rows.dtype.itemsize >= 8
     x = rows if fine else rows.astype(np.float64)
-    lowest = np.minimum.reduce(rows, axis=None, initial=0.0)
-    masked = lowest == -np.inf
+    size = np.abs(rows)
+    largest = np.maximum.reduce(size, axis=None, initial=0.0)
+    masked = largest == np.inf
     if masked:
-        lowest = np.minimum.reduce(rows, axis=None, initial=0.0, where=rows != -np.inf)
-    if lowest >= -REACH and np.maximum.reduce(rows, axis=None, initial=0.0) <= REACH:
+        largest = np.maximum.reduce(size, axis=None, initial=0.0, where=rows != -np.inf)
+    if largest <= REACH:
         return Powers(x, np.exp(x), 0.0, True, masked, fine)
     c = np.maximum.reduce(x, axis=-1, keepdims=True, initial=-np.inf)
     if times is not None and np.max(np.abs(times), initial=0.0) > 1.0:

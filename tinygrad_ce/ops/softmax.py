@@ -79,12 +79,14 @@ def _logsumexp_rows(rows: Any) -> Any:
     at = p.at(rows.argmax(axis=-1))
     top = p.x.ravel()[at]
     own, rest = p.apart(at)
-    sums = np.where(top == -np.inf, top, top + np.log1p((rest / own).astype(top.dtype)))
-    # Where the two have nearly cancelled (scores that are log-probabilities), the sum is taken in doubled precision.
-    cancelled = np.abs(sums) < top * (-0.5 if p.fine else -1e-6)
-    if p.x.dtype == np.float64 and np.any(cancelled):
-        high, low = excess(p.x[cancelled])
-        sums[cancelled] = np.log1p(high) + low / (1.0 + high)
+    sums = top + np.log1p((rest / own).astype(top.dtype))
+    if np.minimum.reduce(top) < 0.0:
+        sums[top == -np.inf] = -np.inf
+        # Where the two nearly cancel (scores that are log-probabilities), the sum is taken in doubled precision.
+        cancelled = np.abs(sums) < top * (-0.5 if p.fine else -1e-6)
+        if p.x.dtype == np.float64 and np.any(cancelled):
+            high, low = excess(p.x[cancelled])
+            sums[cancelled] = np.log1p(high) + low / (1.0 + high)
     return sums
 
 
@@ -214,7 +216,7 @@ def _log_softmax_rows(rows: Any) -> Any:
     p = powers(rows)
     at = p.at(rows.argmax(axis=-1))
     own, rest = p.apart(at)
-    behind = p.x - p.x.ravel()[at][:, None]
+    behind = np.subtract(p.x, p.x.ravel()[at][:, None], out=p.e)
     behind -= np.log1p((rest / own).astype(behind.dtype))[:, None]
     return behind
 

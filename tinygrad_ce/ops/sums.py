@@ -15,28 +15,40 @@ _SHORT = 64  # rows up to here are added fastest one number after another, in ex
 
 
 def row_sums(x: Any) -> Any:
-    """Σ x along the last axis of numbers ≥ 0 in float64 or wider, in longdouble, rounded once."""
-    if (x.shape[-1] <= _SHORT and EXTENDED) or x.dtype == np.longdouble:
+    """Σ x along the last axis of numbers ≥ 0 in float64 or wider: a vector in longdouble, exact but for a rounding.
+
+    Numbers of either sign are added up too, with NumPy's accuracy.
+    """
+    k = x.shape[-1]
+    if (k <= _SHORT and EXTENDED) or x.dtype == np.longdouble:
         return np.add.reduce(x, axis=-1, dtype=np.longdouble)
-    # Every number is cut at one place, so high that the upper parts add up exactly, and so low that the lower
-    # ones are of no account (Rump's extraction).
-    sums = np.add.reduce(x, axis=-1, keepdims=True)
-    cut = 3.0 * sums
-    largest = np.maximum.reduce(cut, axis=None, initial=0.0)
-    cut = largest if np.minimum.reduce(cut, axis=None, initial=np.inf) > largest * 2.0**-25 else cut
+    cut = 2.0 * k * np.maximum.reduce(x, axis=None, initial=0.0)
+    sums = _sums_cut(x, cut)
+    if np.minimum.reduce(sums, axis=None, initial=np.inf) > cut * 2.0**-25:
+        return sums
+    rough = np.add.reduce(x, axis=-1, keepdims=True)  # rows of very different sizes: each has a cut of its own
+    return np.where(np.isfinite(rough[:, 0]), _sums_cut(x, 3.0 * rough), rough[:, 0])
+
+
+def _sums_cut(x: Any, cut: Any) -> Any:
+    """The sums of the numbers' upper and of their lower parts (Rump's extraction).
+
+    `cut`, above every sum, decides where: so high that the upper parts add up exactly, and so low that the lower
+    ones hardly count.
+    """
     upper = x + cut
     upper -= cut
-    total = np.add.reduce(upper, axis=-1)
+    sums = np.add.reduce(upper, axis=-1)
     np.subtract(x, upper, out=upper)
-    exact = total + np.add.reduce(upper, axis=-1).astype(np.longdouble)
-    sums = sums[..., 0]
-    return np.where(np.isfinite(sums), exact, sums)
+    return sums + np.add.reduce(upper, axis=-1).astype(np.longdouble)
 
 
 def class_sum(x: Any, axis: int) -> Any:
     """Σ x along `axis`, kept as an axis of length 1; pairwise, for NumPy adds pairwise along the last axis only."""
-    if type(x) is not np.ndarray or axis % x.ndim == x.ndim - 1:
+    if type(x) is not np.ndarray:
         return np.sum(x, axis=axis, keepdims=True)
+    if axis % x.ndim == x.ndim - 1:
+        return np.add.reduce(x, axis=-1, keepdims=True)
     last = np.ascontiguousarray(np.moveaxis(x, axis, -1))
     return np.expand_dims(np.add.reduce(last, axis=-1), axis)
 

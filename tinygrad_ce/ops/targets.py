@@ -21,6 +21,8 @@ from .exponentials import along, wide
 from .rows import as_rows
 from .sums import class_sum, total
 
+_PLAIN = frozenset({np.ndarray, type(None)})
+
 
 @dataclass(slots=True, eq=False)
 class Target:
@@ -39,9 +41,10 @@ class Target:
 
     def as_rows(self) -> Target:
         """The same for scores in rows; it can be sliced as they can."""
+        if self.ndim == 2 and self.axis in (-1, 1):
+            return self
         given, indices, kept, present = [
-            x if x is None or not np.ndim(x) else as_rows(x, self.axis)
-            for x in (self.given, self.indices, self.kept, self.present)
+            x if x is None else as_rows(x, self.axis) for x in (self.given, self.indices, self.kept, self.present)
         ]
         return replace(self, given=given, indices=indices, kept=kept, present=present, axis=-1, ndim=2)
 
@@ -54,7 +57,8 @@ class Target:
     @property
     def is_plain(self) -> bool:
         """Whether there are only ndarrays."""
-        return all(x is None or type(x) is np.ndarray for x in (self.given, self.indices, self.weight))
+        kinds = (type(self.given), type(self.indices), type(self.weight))
+        return np.ndarray in kinds and _PLAIN.issuperset(kinds)
 
     @property
     def one_class(self) -> bool:
@@ -113,7 +117,8 @@ class Target:
                 return max(float(self.indices.size), 1.0)
         else:
             counted = class_sum(self.y if self.w is None else self.y * self.w, self.axis)
-        return total(counted) + np.logical_not(np.any(counted))
+        found = total(counted)
+        return found if isinstance(found, np.generic) and found else found + np.logical_not(np.any(counted))
 
 
 def read_targets(
