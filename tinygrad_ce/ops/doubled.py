@@ -2,7 +2,7 @@
 
 There log Σ exp(x) = log1p(Σ exp(x) − 1) has as many digits as Σ exp(x) − 1, from which float64 has cancelled them. A
 number is a pair (high, low) here, an unevaluated sum of two float64 with low below high's last place: 32 digits.
-exp(x) = exp(i / 64) exp(j / 2¹⁵) exp(r), i and j whole, |r| ≤ 2⁻¹⁶, from two tables and four terms of the series of
+exp(x) = exp(i / 64) exp(j / 2¹⁵) exp(r), i and j whole, |r| ≤ 2⁻¹⁶, from two tables and five terms of the series of
 exp(r), about 2⁻¹⁰⁰ from the truth.
 """
 
@@ -32,7 +32,7 @@ def _exp(x: Any) -> tuple[Any, Any]:
     coarse, fine = _tables()
     product = _times(*[t[-whole] for t in coarse], *[t[part] for t in fine])
     square, lost = _product(r, r)
-    tail = 0.5 * lost + r * square * (1 / 6 + r * (1 / 24))
+    tail = 0.5 * lost + r * square * (1 / 6 + r * (1 / 24 + r * (1 / 120)))
     high, low = _two_sum(r, 0.5 * square)
     return _plus(*product, *_times(*product, high, low + tail))
 
