@@ -15,18 +15,32 @@ from typing import Any
 import numpy as np
 
 from .rows import as_rows, column, floating, from_rows, in_blocks, powers
+from .sums import row_sums
 from .targets import Target
 
 _HUGE, _TINY = 1e200, 1e-250  # of e_j / e_i, beyond which another formula has the digits
 
 
 def losses(z: Any, t: Target) -> Any:
-    """The loss of each row, a vector."""
+    """The loss of each row, axis kept."""
     rows = floating(as_rows(z, t.axis))
     if t.one_class:
         w = t.row_weight
-        return in_blocks(_one_class_losses, t.dtype, rows, _classes(t), w if w is None else column(w, t.axis))
-    return in_blocks(_dense_losses, t.dtype, rows, t.as_rows())
+        found = in_blocks(_one_class_losses, t.dtype, rows, _classes(t), w if w is None else column(w, t.axis))
+    else:
+        found = in_blocks(_dense_losses, t.dtype, rows, t.as_rows())
+    return _kept(found, z, t.axis)
+
+
+def losses_of_probabilities(p: Any, t: Target) -> Any:
+    """−Σ ỹ log p of each row; terms with ỹ = 0 at p = 0 are dropped."""
+    rows = floating(as_rows(p, t.axis))
+    return _kept(in_blocks(_losses_of_probabilities, t.dtype, rows, t.as_rows()), p, t.axis)
+
+
+def _kept(found: Any, like: Any, axis: int) -> Any:
+    """One number a row, with `axis` kept at length 1."""
+    return found.reshape([1 if i == axis % like.ndim else n for i, n in enumerate(like.shape)])
 
 
 def gradient(z: Any, t: Target, scale: Any) -> Any:
@@ -114,6 +128,14 @@ def dense_residual(rows: Any, y: Any) -> Any:
     e -= y
     e.ravel()[at] = (own * (t - top) - top * rest) / total
     return e
+
+
+def _losses_of_probabilities(rows: Any, target: Target) -> Any:
+    y = target.effective
+    terms = np.log(rows.astype(y.dtype))
+    terms *= -y
+    terms[(rows == 0) & (y == 0)] = 0.0
+    return row_sums(terms) if rows.dtype.itemsize >= 8 else np.add.reduce(terms, axis=-1)
 
 
 def _weighed(weight: Any, found: Any, rest: Any, own: Any) -> Any:

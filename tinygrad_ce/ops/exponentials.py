@@ -47,6 +47,8 @@ rounding_error = elementwise(
 
 def first_winner(x: Any, axis: int) -> Any:
     x = plain(x)
+    if not x.shape[axis]:
+        return np.zeros(x.shape, dtype=bool)
     return along(np.arange(x.shape[axis]), axis, x.ndim) == np.expand_dims(np.argmax(x, axis), axis)
 
 
@@ -115,9 +117,10 @@ def exponentials(z: Any, axis: int) -> Exponentials:
 
 
 def narrow(x: Any, like: Any) -> Any:
-    """`x` in the floating dtype of what it was computed from."""
+    """`x` in the floating dtype of what it was computed from; float64 where that was none."""
     dtype = getattr(like, "dtype", None)
-    return x.astype(dtype) if dtype is not None and dtype.kind == "f" and x.dtype is not dtype else x
+    dtype = dtype if dtype is not None and dtype.kind == "f" else np.dtype(np.float64)
+    return x if x.dtype is dtype else x.astype(dtype)
 
 
 def small_gap(z: Any, axis: int, what: str = "logit") -> bool | str:

@@ -55,9 +55,17 @@ def logsumexp(z: Any, *, axis: int = -1, keepdims: bool = False) -> Any:
     >>> round(float(tg.logsumexp([1000.0, 1000.0])), 3)
     1000.693
     """
-    top = stop_gradient(np.max(z, axis=axis, keepdims=True))
-    total = np.log(np.sum(np.exp(z - top), axis=axis, keepdims=True)) + top
+    behind, top = _behind(z, axis)
+    with np.errstate(divide="ignore"):
+        total = np.log(np.sum(np.exp(behind), axis=axis, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axis)
+
+
+def _behind(z: Any, axis: int) -> tuple[Any, Any]:
+    """z − max z and max z, which is held constant."""
+    top = stop_gradient(np.max(z, axis=axis, keepdims=True)) if np.shape(z)[axis] else 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        return z - top, top
 
 
 @logsumexp.forward
@@ -126,7 +134,7 @@ def softmax(z: Any, *, axis: int = -1) -> Any:
     >>> tg.softmax([0.0, 0.0]).tolist()
     [0.5, 0.5]
     """
-    e = np.exp(z - stop_gradient(np.max(z, axis=axis, keepdims=True)))
+    e = np.exp(_behind(z, axis)[0])
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
@@ -194,7 +202,8 @@ def log_softmax(z: Any, *, axis: int = -1) -> Any:
     >>> tg.log_softmax([0.0, 1000.0]).tolist()
     [-1000.0, 0.0]
     """
-    return z - logsumexp(z, axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return z - logsumexp(z, axis=axis, keepdims=True)
 
 
 @log_softmax.forward

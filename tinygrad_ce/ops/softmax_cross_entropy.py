@@ -129,8 +129,7 @@ def _(logits: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> An
     t = of_logits(logits, targets, weight, o)
     if type(logits) is not np.ndarray:
         return narrow(reduce(_row_losses(exponentials(logits, t.axis), t), t, reduction), logits)
-    kept = tuple([1 if i == t.axis % logits.ndim else n for i, n in enumerate(logits.shape)])
-    return narrow(reduce(losses(logits, t).reshape(kept), t, reduction), logits)
+    return narrow(reduce(losses(logits, t), t, reduction), logits)
 
 
 def _row_losses(parts: Exponentials, t: Target) -> Any:
@@ -171,6 +170,10 @@ ACCURATE_QUOTIENT = Assumption(
 )
 
 
+SILENT = np.errstate(divide="ignore", invalid="ignore", over="ignore")  # −ỹ / ŷ where ŷ underflows
+
+
+@SILENT
 def _chain(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
     p = softmax(wide(z), axis=t.axis)
@@ -178,6 +181,7 @@ def _chain(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: st
     return p * (g - class_sum(g * p, t.axis))
 
 
+@SILENT
 def _jacobian(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
     p = softmax(wide(z), axis=t.axis)
@@ -198,12 +202,12 @@ def _surprise(z: Any, t: Target) -> Any:
 
 def _to_targets(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
-    return to_targets(g, out, t, _surprise(z, t), targets, reduction)
+    return to_targets(g, t, _surprise(z, t), targets, reduction)
 
 
 def _to_weight(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
-    return to_weight(g, out, t, _surprise(z, t), reduction)
+    return to_weight(g, t, _surprise(z, t), reduction)
 
 
 STABLE = "entry i: ŷ_i Σ_{j≠i} ỹ_j − ỹ_i Σ_{j≠i} ŷ_j"

@@ -187,23 +187,30 @@ def _rounded(x: Any, dtype: Any) -> Any:
     return x.astype(dtype) if isinstance(x, np.generic) else x
 
 
-def to_targets(g: Any, out: Any, t: Target, surprise: Any, targets: Any, reduction: str) -> Any:
+def to_targets(g: Any, t: Target, surprise: Any, targets: Any, reduction: str) -> Any:
     """The loss's gradient in a dense target, from the surprise −log ŷ of every class."""
     rows = spread(g, t, reduction) * surprise * t.faith
     if reduction == "mean":
-        rows = rows - wide(g) * out / _rounded(t.divisor, t.dtype)
+        rows = rows - spread(g, t, reduction) * _mean(t, surprise)
     rows = rows if t.w is None else rows * t.w
     return rows * np.ones_like(plain(targets))
 
 
-def to_weight(g: Any, out: Any, t: Target, surprise: Any, reduction: str) -> Any:
+def to_weight(g: Any, t: Target, surprise: Any, reduction: str) -> Any:
     """The loss's gradient in the class weights."""
     unweighted = replace(t, weight=None)
     rows = spread(g, t, reduction) * surprise * unweighted.effective
     if reduction == "mean":
-        rows = rows - wide(g) * out / _rounded(t.divisor, t.dtype) * t.y
+        rows = rows - spread(g, t, reduction) * _mean(t, surprise) * t.y
     others = tuple([i for i in range(t.ndim) if i != t.axis % t.ndim])
     return np.sum(rows, axis=others)
+
+
+def _mean(t: Target, surprise: Any) -> Any:
+    """The mean loss, with more digits than the loss as it was returned may have."""
+    effective = t.effective
+    terms = effective * np.where(np.equal(effective, 0), 0.0, surprise)
+    return _rounded(reduce(class_sum(terms, t.axis), t, "mean"), t.dtype)
 
 
 # -- validation ------------------------------------------------------------------------------------------------
