@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .rows import as_rows, column, floating, from_rows, in_blocks, powers
+from .rows import as_rows, column, floating, from_column, from_rows, in_blocks, powers
 from .sums import row_sums
 from .targets import Target
 
@@ -29,18 +29,13 @@ def losses(z: Any, t: Target) -> Any:
         found = in_blocks(_one_class_losses, t.dtype, rows, _classes(t), w if w is None else column(w, t.axis))
     else:
         found = in_blocks(_dense_losses, t.dtype, rows, t.as_rows())
-    return _kept(found, z, t.axis)
+    return from_column(found, z, t.axis)
 
 
 def losses_of_probabilities(p: Any, t: Target) -> Any:
     """−Σ ỹ log p of each row; terms with ỹ = 0 at p = 0 are dropped."""
     rows = floating(as_rows(p, t.axis))
-    return _kept(in_blocks(_losses_of_probabilities, t.dtype, rows, t.as_rows()), p, t.axis)
-
-
-def _kept(found: Any, like: Any, axis: int) -> Any:
-    """One number a row, with `axis` kept at length 1."""
-    return found.reshape([1 if i == axis % like.ndim else n for i, n in enumerate(like.shape)])
+    return from_column(in_blocks(_losses_of_probabilities, t.dtype, rows, t.as_rows()), p, t.axis)
 
 
 def gradient(z: Any, t: Target, scale: Any) -> Any:

@@ -61,12 +61,8 @@ def powers(rows: Any, times: Any = None) -> Powers:
     """exp(x − c) of rows as `as_rows` gives them, of which quotients will be multiplied by `times`."""
     fine = rows.dtype.itemsize >= 8
     x = rows if fine else rows.astype(np.float64)
-    size = np.abs(rows)
-    largest = np.maximum.reduce(size, axis=None, initial=0.0)
-    masked = largest == np.inf
-    if masked:
-        largest = np.maximum.reduce(size, axis=None, initial=0.0, where=rows != -np.inf)
-    if largest <= REACH:
+    near, masked = _is_near(rows)
+    if near:
         return Powers(x, np.exp(x), 0.0, True, masked, fine)
     c = np.maximum.reduce(x, axis=-1, keepdims=True, initial=-np.inf)
     if times is not None and np.max(np.abs(times), initial=0.0) > 1.0:
@@ -79,6 +75,18 @@ def powers(rows: Any, times: Any = None) -> Powers:
         low *= e
         e += low
     return Powers(x, e, c, False, masked, fine)
+
+
+def _is_near(rows: Any) -> tuple[bool, bool]:
+    """Whether every score that is not masked is within ±REACH; whether there may be a −inf."""
+    flat = rows.ravel()
+    if flat.size <= 4096 and flat.dot(flat) <= REACH**2:  # so quick a test that it is worth trying
+        return True, False
+    size = np.abs(rows)
+    largest = np.maximum.reduce(size, axis=None, initial=0.0)
+    if largest != np.inf:
+        return bool(largest <= REACH), False
+    return bool(np.maximum.reduce(size, axis=None, initial=0.0, where=rows != -np.inf) <= REACH), True
 
 
 def _rounding_error(x: Any, y: Any, difference: Any) -> Any:
@@ -112,6 +120,12 @@ def from_rows(rows: Any, like: Any, axis: int) -> Any:
         return rows
     moved = tuple([n for i, n in enumerate(shape) if i != axis % len(shape)])
     return np.moveaxis(rows.reshape(*moved, shape[axis]), -1, axis)
+
+
+def from_column(x: Any, like: Any, axis: int, keepdims: bool = True) -> Any:
+    """One number a row back in the shape of what it came from, with `axis` at length 1 or gone."""
+    axis %= like.ndim
+    return x.reshape(like.shape[:axis] + (1,) * keepdims + like.shape[axis + 1 :])
 
 
 def column(x: Any, axis: int) -> Any:

@@ -13,7 +13,7 @@ from .elementwise import stop_gradient
 from .exponentials import ACCURATE, Exponentials, exponentials, first_winner, narrow, wide
 from .reduction import restore
 from .residual import residual
-from .rows import as_rows, floating, from_rows, in_blocks, powers
+from .rows import as_rows, floating, from_column, from_rows, in_blocks, powers
 from .sums import class_sum
 
 
@@ -73,11 +73,9 @@ def _(z: Any, *, axis: int, keepdims: bool) -> Any:
     if type(z) is not np.ndarray:
         parts = exponentials(z, axis)
         sums = narrow(parts.top + np.log1p(parts.rest), z)
-    else:
-        rows = floating(as_rows(z, axis))
-        kept = tuple([1 if i == axis % z.ndim else n for i, n in enumerate(z.shape)])
-        sums = in_blocks(_logsumexp_rows, rows.dtype, rows).reshape(kept)
-    return sums if keepdims else np.squeeze(sums, axis)[()]
+        return sums if keepdims else np.squeeze(sums, axis)[()]
+    rows = floating(as_rows(z, axis))
+    return from_column(in_blocks(_logsumexp_rows, rows.dtype, rows), z, axis, keepdims)[()]
 
 
 def _logsumexp_rows(rows: Any) -> Any:

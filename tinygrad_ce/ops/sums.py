@@ -15,13 +15,13 @@ _SHORT = 64  # rows up to here are added fastest one number after another, in ex
 
 
 def row_sums(x: Any) -> Any:
-    """Σ x along the last axis of numbers ≥ 0 in float64 or wider: a vector in longdouble, exact but for a rounding.
+    """Σ x of rows of numbers ≥ 0 in float64 or wider: a vector in longdouble, exact but for a rounding.
 
     Numbers of either sign are added up too, with NumPy's accuracy.
     """
     k = x.shape[-1]
     if (k <= _SHORT and EXTENDED) or x.dtype == np.longdouble:
-        return np.add.reduce(x, axis=-1, dtype=np.longdouble)
+        return np.einsum("ij->i", x.astype(np.longdouble, copy=False))  # faster than add.reduce
     cut = 2.0 * k * np.maximum.reduce(x, axis=None, initial=0.0)
     sums = _sums_cut(x, cut)
     if np.minimum.reduce(sums, axis=None, initial=np.inf) > cut * 2.0**-25:
