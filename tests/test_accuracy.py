@@ -321,6 +321,14 @@ def test_longdouble_keeps_its_digits(scale):
     assert mean.dtype == gradient.dtype == np.longdouble
 
 
+def test_what_is_one_is_one():
+    """A lone class, and one that leads by so much that the truth rounds to 1."""
+    scores = np.random.default_rng(8).uniform(-300, 300, size=(500, 1))
+    assert np.all(tg.softmax(scores) == 1.0)
+    assert np.all(tg.softmax(scores + [0.0, -38.0, -50.0])[:, 0] == 1.0)
+    assert np.all(tg.softmax(np.repeat(scores, 4, axis=1)) == 0.25)
+
+
 def test_half_precision():
     z = np.array([[10.0, 0.5, -3.0], [0.0, 60000.0, 1.0], [1.0, 1.0, -np.inf]], np.float16)
     exact = truth(z, np.eye(3)[[0, 1, 1]])

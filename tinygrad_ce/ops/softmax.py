@@ -146,7 +146,7 @@ def _(z: Any, *, axis: int) -> Any:
 
 def _softmax_rows(rows: Any) -> Any:
     p = powers(rows)
-    p.e *= (1.0 / p.sums()).astype(p.e.dtype)[:, None]
+    p.e /= p.sums().astype(p.e.dtype)[:, None]  # not times 1 / Σ: what is 1 shall be 1
     return p.e
 
 
