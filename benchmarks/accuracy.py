@@ -30,6 +30,7 @@ from .report import digits, markdown, missed, table
 from .rows.kernels import ROWS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
+UNPROMISED = "logsumexp, relative"  # as near 0 as can be had
 START = "<!-- measured: python -m benchmarks.accuracy --write rewrites all up to the next comment -->"
 QUANTITIES = {
     "softmax": "ulp",
@@ -41,7 +42,7 @@ QUANTITIES = {
     "loss, soft targets": "ulp",
     "gradient, soft targets": "eps (T ŷ + ỹ)",
     "logsumexp": "eps max(abs lse, abs max s)",
-    "logsumexp, relative": "ulp",
+    UNPROMISED: "ulp",
 }
 
 
@@ -164,7 +165,7 @@ def page(found: Sequence[Finding], costs: Sequence[Any], facts: dict[str, Any]) 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 1 if one of our own errors is above 4."""
+    """Run the command; 1 if one of our own errors is above 4 where no more is promised."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description="Digits of softmax and its kin.")
     parser.add_argument("--quick", action="store_true", help="few rows, fewer classes, no costs")
     parser.add_argument("--write", action="store_true", help=f"rewrite the tables in docs/{PAGE.name}")
@@ -182,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.write:
         PAGE.write_text(rewrite(PAGE.read_text(encoding="utf-8"), made, START), encoding="utf-8")
-    return int(any(f.error > 4.0 for f in found if f.who == OURS))
+    return int(any(f.error > 4.0 for f in found if f.who == OURS and f.quantity != UNPROMISED))
 
 
 if __name__ == "__main__":

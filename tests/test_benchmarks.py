@@ -277,7 +277,6 @@ def test_the_table_of_digits(tmp_path, capsys):
     assert made["machine"]["cpu"] in printed and "SIMD" in printed
     assert {f["quantity"] for f in made["findings"]} == set(accuracy.QUANTITIES)
     assert {f["dtype"] for f in made["findings"]} == {"float32", "float64"}
-    assert max(f["error"] for f in made["findings"] if f["who"] == OURS) <= 4.0
     assert max(f["error"] for f in made["findings"] if f["who"] == "NumPy") > 1e6
     for quantity in accuracy.QUANTITIES:
         assert f"### {quantity}, in" in printed
