@@ -167,7 +167,10 @@ def _called(runs: Runs, result: Examined) -> Examined | None:
         message, diagnosis = f"the rule raised {type(error).__name__}: {error!s:.120}", "raises"
     if not message:
         return None
-    if point.lenient or diagnosis == "raises":  # an error is loud: what is looked for is what goes wrong in silence
+    if point.lenient or diagnosis in (
+        "raises",
+        "dtype",
+    ):  # an error is loud: what is looked for is what goes wrong in silence
         result.notes.append(f"{point.name}: the forward takes it, but {message}")
         result.verdict = INCONCLUSIVE
     else:

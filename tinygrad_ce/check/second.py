@@ -11,13 +11,15 @@ Differences of the rule are symmetric, or it is the gradient of nothing.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..choice import Choice
+from ..choice import Choice, use_derivation
 from ..derivation import Derivation
+from ..held import moving as free
 from ..held import noting
 from ..identities import cast_like
 from ..node import Node, plain, recorded
@@ -48,9 +50,9 @@ def second_order(subject: Subject) -> tuple[str, list[Finding], str]:
     for seed in range(DIRECTIONS):
         u, v = _direction(subject, 40 + seed), _direction(subject, 50 + seed)
         try:
-            n = _curvature(subject, g, u, v)
+            n = _curvature(subject, g, u, v, bool(held))
             # With values held constant the rule is the gradient of no function of x alone.
-            m = n if held else _curvature(subject, g, v, u)
+            m = n if held else _curvature(subject, g, v, u, False)
         except Exception as error:
             return INCONCLUSIVE, [], f"not checked: {type(error).__name__}: {error!s:.90}"
         if not n.clear or not m.clear:
@@ -92,12 +94,15 @@ class _Curvature:
         return abs(value - self.value) > 1e-6 * max(abs(self.value), abs(value), size) + 4.0 * (self.bar + bar)
 
 
-def _curvature(subject: Subject, g: Any, u: dict[int, Any], v: dict[int, Any]) -> _Curvature:
+def _curvature(subject: Subject, g: Any, u: dict[int, Any], v: dict[int, Any], held: bool) -> _Curvature:
+    """Where f holds values constant, so do its rules; what a rule alone holds has been lost."""
     moving = subject.moving
+    freed = nullcontext if held else free
 
     def terms(xs: list[Any]) -> list[Any]:
         out = subject.out([copied(x) for x in xs])
-        found = subject.gradients(g.astype(xs[moving[0]].dtype), out, xs)
+        with freed():
+            found = subject.gradients(g.astype(xs[moving[0]].dtype), out, xs)
         return [np.asarray(found[i]) * u[i] for i in moving]
 
     near, _ = high(lambda xs: sum(np.sum(t) for t in terms(xs)), list(subject.inputs), moving)
@@ -149,7 +154,8 @@ def _traced_in(dtype: Any, subject: Subject, g: Any, u: dict[int, Any]) -> dict[
     if not isinstance(total, Node):
         return {i: np.zeros_like(leaves[i].data) for i in subject.moving}
     wanted = {leaves[i].number: leaves[i] for i in subject.moving}
-    swept = reverse(total, cast_like(np.asarray(1.0), total), Choice(), wanted=wanted) if total.requires_grad else {}
+    choice = Choice(subject.source[2] if subject.source[0] == "function" else None)
+    swept = reverse(total, cast_like(np.asarray(1.0), total), choice, wanted=wanted) if total.requires_grad else {}
     return {
         i: swept[leaves[i].number][1] if leaves[i].number in swept else np.zeros_like(leaves[i].data)
         for i in subject.moving
@@ -170,8 +176,8 @@ def _through_engine(subject: Subject, leaves: list[Any], g: Any, u: dict[int, An
             out = op.apply(tuple(leaves), options)
             choice = Choice(name if name == "autodiff" else {op: name})
         else:
-            out = subject.source[1](*leaves)
-            choice = Choice()
+            _, f, derivation = subject.source
+            out, choice = f(*leaves), Choice(derivation)
         wanted = {leaves[i].number: leaves[i] for i in subject.moving}
         seed = cast_like(Traced.leaf(np.asarray(g), False), out)
         first = reverse(out, seed, choice, wanted=wanted, create_graph=True)
@@ -222,7 +228,9 @@ def forward_mode(subject: Subject) -> tuple[str, list[Finding], str]:
     if not out.size or not np.all(np.isfinite(out)):
         return INCONCLUSIVE, [], "the result is not finite here"
     moving = subject.moving
-    f = subject.source[1]
+    f, derivation = subject.source[1], None
+    if subject.source[0] == "function":
+        derivation = subject.source[2]
     if subject.source[0] == "op":
         op, options = subject.source[1], subject.source[3]
 
@@ -243,7 +251,8 @@ def forward_mode(subject: Subject) -> tuple[str, list[Finding], str]:
             return f(*whole)
 
         try:
-            _, tangent = jvp(moved, [inputs[i] for i in moving], [t[i] for i in moving])
+            with use_derivation(derivation):
+                _, tangent = jvp(moved, [inputs[i] for i in moving], [t[i] for i in moving])
         except Exception as error:
             text = f"forward mode raised {type(error).__name__}: {error!s:.120}"
             return FAIL, [Finding("forward mode", FAIL, text, "raises", data={"inputs": inputs, "g": g})], ""
