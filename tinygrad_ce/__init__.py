@@ -12,7 +12,7 @@ Importing it imports NumPy and nothing heavier: what draws, plots or shows progr
 """
 
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from .anomaly import AnomalyError
 from .check import compare_derivations
@@ -53,13 +53,20 @@ from .value import Value
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from .check.gradcheck import gradcheck
+    from .check.prove import prove
+
 _PARTS = ("data", "nn", "optim", "train")
+_LATER = {"gradcheck": ".check.gradcheck", "prove": ".check.prove"}
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     # tg.nn and the like are imported when first asked for.
     if name in _PARTS:
         return import_module(f".{name}", __name__)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name], __name__), name)
     raise AttributeError(f"tinygrad_ce has no attribute '{name}'")
 
 
@@ -85,6 +92,7 @@ __all__ = [
     "draw",
     "elementwise_grad",
     "grad",
+    "gradcheck",
     "hessian",
     "hvp",
     "jacobian",
@@ -94,6 +102,7 @@ __all__ = [
     "logsumexp",
     "no_grad",
     "op",
+    "prove",
     "registry",
     "relu",
     "shortcut",

@@ -82,7 +82,10 @@ def unary(op: Op) -> Callable[[Any], Any]:
     def operate(self: Any) -> Any:
         a = self._data
         value = type(self)
-        data = scalar(a) if type(a) is float and scalar is not None else kernel(a)
+        if type(a) is ndarray:
+            data = kernel(a)
+        else:
+            data = scalar(a) if type(a) is float and scalar is not None else op.evaluate((a,), op.defaults)
         watch = recording()
         if not (self.requires_grad and watch):
             return _constant(value, op, (self,), data, watch)

@@ -108,11 +108,13 @@ def read_targets(
         indices = indices[..., None] if axis in (-1, ndim - 1) else np.expand_dims(indices, axis)
         if ignore_index is not None:
             kept = indices != ignore_index
-            indices = np.where(kept, indices, 0)
+            indices = np.where(kept, indices, np.zeros_like(indices))
     else:
         given = wide(targets)
-    if label_smoothing and not (is_eager(scores) and np.all(np.greater(scores, floor))):
+    if label_smoothing:
         present = np.greater(scores, floor)
+        if isinstance(present, np.ndarray) and np.all(present):
+            present = None
     weight = None if weight is None else wide(weight)
     return Target(given, indices, kept, weight, present, label_smoothing, axis, k, ndim)
 
