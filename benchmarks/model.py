@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 OURS = "tinygrad_ce"
+BEFORE = "tinygrad_ce_before"  # another commit of ours, which `--against` makes importable under this name
 
 Run = Callable[[], Any]
 
@@ -65,7 +66,8 @@ class Row:
     collector : bool
         Whether Python's cyclic garbage collector runs, as it does in real use.
     answers : int
-        How many answers in a row have to agree before anything is timed: several where runs have a memory.
+        How many answers in a row have to agree before anything is timed: several where runs have a memory. None
+        where competitors do different things, whose costs are to be compared.
     tolerance : float
         How far they may differ, relative to the largest.
     clock : callable
@@ -82,7 +84,7 @@ class Row:
     competitors: tuple[Competitor, ...]
     aim: Aim | None = None
     collector: bool = True
-    answers: int = 1
+    answers: int | None = 1
     tolerance: float = 1e-9
     clock: Callable[[], float] = perf_counter
     facts: Callable[[Mapping[str, Timing]], dict[str, float]] | None = None

@@ -12,12 +12,15 @@ Importing it imports NumPy and nothing heavier: what draws, plots or shows progr
 """
 
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
+from .anomaly import AnomalyError
 from .check import compare_derivations
 from .choice import use_derivation
 from .derivation import Assumption, AssumptionError
 from .draw import draw
+from .mutation import MutationError
+from .observe import detect_anomaly, detect_mutation, trace
 from .op import shortcut
 from .ops import (
     cross_entropy,
@@ -34,18 +37,36 @@ from .ops import (
 )
 from .registry import Registry, op
 from .registry import registry as _registry
-from .transforms import grad, hvp, jvp, no_grad, value_and_grad, vjp
+from .transforms import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    linearize,
+    no_grad,
+    value_and_grad,
+    vjp,
+)
 from .value import Value
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from .check.gradcheck import gradcheck
+    from .check.prove import prove
+
 _PARTS = ("data", "nn", "optim", "train")
+_LATER = {"gradcheck": ".check.gradcheck", "prove": ".check.prove"}
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     # tg.nn and the like are imported when first asked for.
     if name in _PARTS:
         return import_module(f".{name}", __name__)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name], __name__), name)
     raise AttributeError(f"tinygrad_ce has no attribute '{name}'")
 
 
@@ -59,19 +80,29 @@ def registry() -> Registry:
 
 
 __all__ = [
+    "AnomalyError",
     "Assumption",
     "AssumptionError",
+    "MutationError",
     "Value",
     "compare_derivations",
     "cross_entropy",
+    "detect_anomaly",
+    "detect_mutation",
     "draw",
+    "elementwise_grad",
     "grad",
+    "gradcheck",
+    "hessian",
     "hvp",
+    "jacobian",
     "jvp",
+    "linearize",
     "log_softmax",
     "logsumexp",
     "no_grad",
     "op",
+    "prove",
     "registry",
     "relu",
     "shortcut",
@@ -82,6 +113,7 @@ __all__ = [
     "softplus",
     "stop_gradient",
     "tanh",
+    "trace",
     "use_derivation",
     "value_and_grad",
     "vjp",

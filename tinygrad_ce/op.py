@@ -33,6 +33,10 @@ from .derivation import AUTODIFF, Assumed, Assumption, Derivation, assumptions, 
 from .node import Node, plain
 from .signature import Signature, all_numbers
 
+# Captures in progress (capture.py). While there are any, an op looks among its inputs for an array that is being
+# traced, and leaves the work to its `__array_op__(op, inputs, params)`.
+captures: list[Any] = []
+
 
 class Op:
     """A named function with a forward and any number of derivations. See the module's docstring.
@@ -93,7 +97,7 @@ class Op:
             signature.constants,
             signature.variadic,
         )
-        self._unary = len(self.input_names) == 1 and not self.option_names and self.variadic is None
+        self.unary = len(self.input_names) == 1 and not self.option_names and self.variadic is None
         if decomposition is not None:
             formula = "the sweep through the decomposition"
             self.derivations[AUTODIFF] = Derivation(AUTODIFF, _no_rule, formula=formula, accurate=accurate)
@@ -101,7 +105,7 @@ class Op:
     # -- calling ---------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._unary and self._guard is None and len(args) == 1 and not kwargs and isinstance(args[0], Node):
+        if self.unary and len(args) == 1 and not kwargs and isinstance(args[0], Node):
             return type(args[0]).record(self, args, self.defaults)  # the commonest call, the short way
         guard = self._guard
         if guard is not None:
@@ -122,6 +126,10 @@ class Op:
 
     def evaluate(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """The forward on plain data. Python floats in, Python float out."""
+        if captures:
+            for x in inputs:
+                if hasattr(x, "__array_op__"):
+                    return x.__array_op__(self, inputs, params)
         if self.scalar is not None:
             for x in inputs:
                 if type(x) is not float:
@@ -167,6 +175,7 @@ class Op:
     def guard(self, check: Callable[..., None]) -> Callable[..., None]:
         """Give a check of the arguments that calls run first, unless they say `validate=False`."""
         self._guard = check
+        self.unary = False
         return check
 
     def derivation(

@@ -14,7 +14,7 @@ from .activation import softplus
 from .elementwise import sigmoid
 from .exponentials import narrow, wide
 from .sums import total
-from .targets import first, validate_options, where
+from .targets import as_array, first, validate_options, where
 
 
 def _binary_samples(rng: np.random.Generator) -> Iterable[Any]:
@@ -94,7 +94,7 @@ def _smoothed(targets: Any, label_smoothing: float) -> tuple[Any, Any]:
 @sigmoid_binary_cross_entropy.forward
 def _(logits: Any, targets: Any, weight: Any, **o: Any) -> Any:
     with np.errstate(all="ignore"):
-        return narrow(np.asarray(sigmoid_binary_cross_entropy.decomposition(logits, targets, weight, **o))[()], logits)
+        return narrow(as_array(sigmoid_binary_cross_entropy.decomposition(logits, targets, weight, **o))[()], logits)
 
 
 @sigmoid_binary_cross_entropy.guard

@@ -19,6 +19,7 @@ from .softmax import softmax
 from .softmax_cross_entropy import REST, SILENT, STABLE, analytic, over, softmax_cross_entropy, stable
 from .targets import (
     Target,
+    as_array,
     reduce,
     spread,
     to_targets,
@@ -110,7 +111,8 @@ def _(probabilities: Any, targets: Any, weight: Any, **o: Any) -> Any:
         t = of_probabilities(probabilities, targets, weight, o)
         loss = reduce(losses_of_probabilities(probabilities, t), t, reduction)
     else:
-        loss = np.asarray(cross_entropy.decomposition(probabilities, targets, weight, **o))[()]
+        with np.errstate(divide="ignore"):
+            loss = as_array(cross_entropy.decomposition(probabilities, targets, weight, **o))[()]
     return narrow(loss, probabilities)
 
 
@@ -137,7 +139,13 @@ def _p_to_weight(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reducti
 
 
 cross_entropy.derivation("analytic", formula="−ỹ / p")((_to_probabilities, _p_to_targets, _p_to_weight))
-shortcut(softmax, cross_entropy, name="stable", formula=STABLE, forward=softmax_cross_entropy.kernel)((stable, *REST))
+
+
+def _from_logits(z: Any, targets: Any, weight: Any, **o: Any) -> Any:
+    return softmax_cross_entropy.evaluate((z, targets, weight), o)
+
+
+shortcut(softmax, cross_entropy, name="stable", formula=STABLE, forward=_from_logits)((stable, *REST))
 shortcut(
     softmax,
     cross_entropy,
@@ -146,5 +154,5 @@ shortcut(
     formula="ŷ − y",
     assumes=[PLAIN],
     accurate=ACCURATE,
-    forward=softmax_cross_entropy.kernel,
+    forward=_from_logits,
 )((analytic, *REST))

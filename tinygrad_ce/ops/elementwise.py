@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import elementwise, ieee, primitive, unbroadcast
+from ..held import hold
 from ..node import Node
 from ..registry import implements
 
@@ -146,9 +147,7 @@ def _keeping_dtype(kernel: Any) -> Any:
 def floating(x: Any) -> Any:
     """Integers and booleans as float64, whose negatives and exponentials they lack; floats as they are."""
     dtype = getattr(x, "dtype", None)
-    if dtype is None or dtype.kind == "f":
-        return x
-    return x.astype(np.float64)
+    return x.astype(np.float64) if dtype is not None and dtype.kind in "iub" else x
 
 
 sigmoid_density = elementwise(
@@ -284,8 +283,8 @@ stop_gradient = elementwise(
     lambda x: None,
     None,
     name="stop_gradient",
-    kernel=lambda x: x,
-    scalar=lambda x: x,
+    kernel=hold,
+    scalar=hold,
     constants=("x",),
     formula="none",
     doc="""`x` as a constant: the same data, and no gradient flows through.

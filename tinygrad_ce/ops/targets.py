@@ -81,7 +81,12 @@ class Target:
     @property
     def row_weight(self) -> Any:
         """w at the index of each row, 0 in ignored ones, axis kept; None: all 1."""
-        row = None if self.weight is None else self.weight[self.indices]
+        if self.weight is None:
+            row = None
+        elif is_eager(self.indices) and is_eager(self.weight):
+            row = self.weight[self.indices]
+        else:
+            row = np.sum(self.y * self.w, axis=self.axis, keepdims=True)
         return row if self.kept is None else np.where(self.kept, 1.0 if row is None else row, 0.0)
 
     @property
@@ -135,15 +140,17 @@ def read_targets(
     k, ndim, dtype = scores.shape[axis], len(scores.shape), _computed_in(scores)
     given = indices = kept = present = None
     if is_index(targets, ndim):
-        indices = np.asarray(plain(targets))
+        indices = as_array(plain(targets))
         indices = indices[..., None] if axis in (-1, ndim - 1) else np.expand_dims(indices, axis)
         if ignore_index is not None:
             kept = indices != ignore_index
-            indices = np.where(kept, indices, 0)
+            indices = np.where(kept, indices, np.zeros_like(indices))
     else:
-        given = targets if hasattr(targets, "dtype") else np.asarray(targets)
-    if label_smoothing and not np.all(np.greater(scores, floor)):
+        given = as_array(targets)
+    if label_smoothing:
         present = np.greater(scores, floor)
+        if isinstance(present, np.ndarray) and np.all(present):
+            present = None
     weight = None if weight is None else _at_least(weight, dtype)
     return Target(given, indices, kept, weight, present, label_smoothing, axis, k, ndim, dtype)
 
@@ -157,6 +164,16 @@ def _computed_in(scores: Any) -> Any:
 def _at_least(x: Any, dtype: Any) -> Any:
     x = wide(x)
     return x.astype(dtype) if dtype.itemsize > 8 and x.dtype != dtype else x
+
+
+def as_array(x: Any) -> Any:
+    """`x` as an array; another library's stays what it is."""
+    return x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
+
+
+def is_eager(x: Any) -> bool:
+    """Whether the numbers in `x` are there to be looked at: another library's may have to be computed first."""
+    return isinstance(plain(x), (np.ndarray, np.generic, int, float, list, tuple))
 
 
 def is_index(targets: Any, ndim: int) -> bool:
@@ -237,7 +254,8 @@ def validate_targets(op: str, scores: Any, targets: Any, weight: Any, axis: int,
     if is_index(targets, len(shape)):
         if found != rows:
             raise ValueError(f"{op}: class indices of shape {found} for scores of shape {shape}; {rows} is wanted")
-        _validate_indices(op, np.asarray(targets), k, ignore_index)
+        if is_eager(targets):
+            _validate_indices(op, np.asarray(targets), k, ignore_index)
         return
     dtype = getattr(targets, "dtype", None)
     if found == rows and found != shape:
