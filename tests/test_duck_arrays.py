@@ -148,6 +148,24 @@ def test_softmax_cross_entropy_of_chunks_lazily(array, lazy, spelling, reduction
     assert_close(scores.grad.compute(), plain.grad, 1e-14)
 
 
+@pytest.mark.parametrize("loss", [tg.softmax_cross_entropy, tg.cross_entropy], ids=lambda op: op.name)
+@pytest.mark.parametrize("lazily", ["targets", "weight"])
+@pytest.mark.parametrize("options", [{}, {"reduction": "none"}, {"label_smoothing": 0.1}], ids=str)
+def test_losses_of_plain_scores_and_lazy_targets_or_weights(array, lazy, loss, lazily, options):
+    p = RNG.dirichlet(np.ones(3), size=12)
+    given = {"targets": RNG.integers(0, 3, size=12), "weight": np.array([1.0, 2.0, 0.5])}
+    plain = tg.Value(p)
+    expected = loss(plain, **given, **options)
+    expected.backward(np.ones(expected.shape))
+    with lazy():
+        given[lazily] = array.from_array(given[lazily], chunks=2)
+        scores = tg.Value(p)
+        out = loss(scores, **given, **options)
+        (g,) = tg.vjp(lambda z: loss(z, **given, **options), p)[1](np.ones(expected.shape))
+    assert_close(out.data.compute(), expected.data, 1e-14)
+    assert_close(g.compute() if hasattr(g, "compute") else g, plain.grad, 1e-14)
+
+
 @pytest.mark.parametrize("key", [slice(1, 4), (slice(None), 0), [0, 0, 3], np.array([True, False] * 3)], ids=str)
 def test_indexing_of_chunks_lazily(array, lazy, key):
     x = RNG.normal(size=(6, 2))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..derivation import Assumption
-from .exponentials import class_sum
+from .sums import class_sum
 from .targets import Target, first, read_targets, reduce, tolerance, where
 
 
