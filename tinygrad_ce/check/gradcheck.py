@@ -12,17 +12,20 @@ from typing import Any
 import numpy as np
 
 from ..held import noting, playing
-from .contract import call, cotangent, in_any_order, linear, repeated
+from .contract import call, cotangent
 from .diagnosis import diagnose
 from .examine import Examined, examine
 from .findings import FAIL, INCONCLUSIVE, KINK, PASS, Finding, Row, worst
 from .gradreport import GradReport
 from .large import fewer, too_large, wide_check
+from .linearity import linear
+from .points import LAYOUTS, Point, families, laid_out
 from .precision import copied, quiet, same, ulps_apart
-from .points import LAYOUTS, Layout, Point, families, laid_out
 from .runs import Runs
 from .second import forward_mode, second_order
 from .shrink import reproduction, shrink
+from .sizes import Layout
+from .state import in_any_order, repeated
 from .subject import Subject, as_input, of_function, of_rule
 
 ENTRIES = 24  # how many entries of an input are looked at beside the user's point
@@ -100,7 +103,7 @@ def gradcheck(
     if not inputs:
         raise TypeError("gradcheck(f, *inputs) wants the point to check at: at least one array")
     point = [as_input(x, f"input {i}") for i, x in enumerate(inputs)]
-    name = name or getattr(f, "__name__", type(f).__name__)
+    name = name or str(getattr(f, "__name__", type(f).__name__))
     with quiet():
         if vjp is not None:
             subject = of_rule(f, vjp, point, wrt, name, None)

@@ -1,8 +1,8 @@
 """The second order, and forward mode.
 
 A rule may be right as a formula and wrong once it is differentiated in turn: where it takes something for constant that
-moves. So the rule's own gradient is taken, as the engine takes it (through its NumPy functions, on Values), and compared with
-differences of the rule, along random directions in every input at once: mixed derivatives are in that.
+moves. So the rule's own gradient is taken, as the engine takes it (through its NumPy functions, on Values), and
+compared with differences of the rule, along random directions in every input at once: mixed derivatives are in that.
 
     second_order(subject)       <u, d/dx rule(g, f(x), x)> against differences, symmetric in its two directions
     forward_mode(subject)       <g, J t> by a forward sweep against <Jᵀ g, t> by the rule
@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from ..choice import Choice
 from ..derivation import Derivation
+from ..identities import cast_like
 from ..node import Node, plain, recorded
 from ..op import Op
 from ..sweep import reverse
-from ..choice import Choice
-from ..identities import cast_like
 from .contract import cotangent
 from .differences import directional, one_sided
 from .findings import FAIL, INCONCLUSIVE, PASS, Finding
@@ -83,7 +83,7 @@ def second_order(subject: Subject) -> tuple[str, list[Finding], str]:
 
 
 def _beside(subject: Subject) -> list[Any]:
-    """A point beside the user's: where an entry stands at a kink inside the rule (|x| at 0), tracing takes a convention."""
+    """A point beside the user's: at a kink inside the rule (|x| at 0), tracing it takes a convention."""
     rng = np.random.default_rng(8)
     found = []
     for i, x in enumerate(subject.inputs):
@@ -159,7 +159,8 @@ def _wrong(
     return Finding(
         "second order",
         FAIL,
-        f"differentiated again, the rule gives {a:.10g} along a random direction, differences of it {n:.10g} ± {bar:.1g}",
+        f"differentiated again, the rule gives {a:.10g} along a random direction, "
+        f"differences of it {n:.10g} ± {bar:.1g}",
         "second order detached",
         "something that moves with the inputs is taken for constant in it"
         if detached

@@ -171,11 +171,7 @@ def argument_names(f: Callable[..., Any], n: int) -> tuple[str, ...]:
     except (TypeError, ValueError):
         parameters = ()  # type: ignore[assignment]
     found = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return (
-        tuple((found + [f"input {i}" for i in range(n)])[:n])
-        if len(found) >= n
-        else tuple([*found, *[f"input {i}" for i in range(len(found), n)]])
-    )
+    return tuple([*found, *[f"input {i}" for i in range(len(found), n)]][:n])
 
 
 # -- the three kinds -------------------------------------------------------------------------------------------

@@ -73,7 +73,8 @@ class Truth:
             self.skipped.append(why)
         self.outputs = self.near.base.size
         self._traceable = subject.on_values is not None
-        self._complex: Nearby | None | str = None
+        self._complex: Nearby | str | None = None
+        self._slopes: dict[int, tuple[Any, Any]] | None = None
         self._sides: dict[tuple[int, tuple[int, ...]], Sides] = {}
         self.thorough = thorough
         self.chosen = {i: _chosen(self.near.inputs[i].size, entries) for i in subject.moving}
@@ -95,7 +96,7 @@ class Truth:
 
             def witness(index: tuple[int, ...] = index, heard: list[Any] = heard) -> Any:
                 heard.append(self._complex_step_with_bar(i, index))
-                return heard[0]
+                return self._traced_slope(i, index) if heard[0] is None else heard[0]
 
             found = slopes(self.near, i, index, GOOD if self.thorough else FAIR, witness)
             v, b, o = found.value.ravel(), found.bar.ravel(), found.other.ravel()
@@ -106,6 +107,20 @@ class Truth:
         unseen = 1024.0 * self.near.unit * np.max(np.abs(value[np.isfinite(value)]), initial=0.0)
         bar = np.where(value == 0, np.maximum(bar, float(unseen)), bar)
         return value, bar, other, other_bar
+
+    def _traced_slope(self, i: int, index: tuple[int, ...]) -> tuple[Any, Any] | None:
+        """For one number as result: the trace's slope in one entry, with its error bar. One trace tells all entries."""
+        if self.outputs != 1:
+            return None
+        if self._slopes is None:
+            found = self._trace(np.ones(self.near.base.shape))
+            self._slopes = (
+                {} if found is None else {k: _with_bar(*[np.asarray(t[k]) for t in found]) for k in self.subject.moving}
+            )
+        if i not in self._slopes:
+            return None
+        value, bar = self._slopes[i]
+        return value[index].reshape(self.near.base.shape), bar[index].reshape(self.near.base.shape)
 
     def _complex_step_with_bar(self, i: int, index: tuple[int, ...]) -> tuple[Any, Any] | None:
         """The complex step in every output, and its error bar."""
@@ -191,7 +206,7 @@ class Truth:
         return np.asarray(x).reshape(self.near.inputs[i].shape) if self.chosen[i] is None else np.asarray(x)
 
     def _trace(self, g: Any) -> list[list[Any]] | None:
-        """The engine's gradient of a trace of f: in float64, in extended precision, and beside the point by an ulp of that."""
+        """The engine's gradient of a trace of f: in float64, in extended precision, and there beside the point."""
         if not self._traceable:
             return None
         try:
@@ -210,15 +225,9 @@ class Truth:
 
     def _refine(self, e: Estimate, low: Any, top: Any, beside: Any) -> None:
         """Believe the trace where differences confirm it, with an error bar of its own."""
+        top, own = _with_bar(low, top, beside)
         with np.errstate(invalid="ignore"):
-            own = (
-                np.abs(low - top) * (64.0 * eps(top.dtype) / eps(low.dtype))
-                if top.dtype != low.dtype
-                else 64 * eps(low.dtype) * np.abs(top)
-            )
-            own = own + 8.0 * np.abs(top - beside)
-            own = np.maximum(own, 0.3 * np.median(own)) if own.size else own
-            bar = own.astype(float) + 64.0 * eps(top.dtype) * (np.abs(top) + e.scale).astype(float)
+            bar = own + 64.0 * eps(top.dtype) * np.asarray(e.scale, dtype=float)
             confirmed = (np.abs(top - e.value) <= 2.0 * e.bar + GOOD * np.abs(e.value)) & (bar < e.bar)
             instead = (np.abs(top - e.other) <= 2.0 * e.other_bar + 1e-6 * np.abs(e.other)) & np.isfinite(e.other)
         take = (confirmed | instead) & np.isfinite(top)
@@ -239,6 +248,15 @@ class Truth:
 
 def astuple_shallow(e: Estimate) -> tuple[Any, ...]:
     return e.value, e.bar, e.other, e.other_bar, e.scale
+
+
+def _with_bar(low: Any, top: Any, beside: Any) -> tuple[Any, Any]:
+    """A traced gradient in extended precision, with the error bar that float64 and an ulp beside it tell."""
+    shrink = 64.0 * eps(top.dtype) / eps(low.dtype) if top.dtype != low.dtype else 0.0
+    with np.errstate(invalid="ignore"):
+        own = np.abs(low - top) * shrink + 8.0 * np.abs(top - beside)
+        own = np.maximum(own, 0.3 * np.median(own)) if own.size else own
+    return top, np.asarray(own + 64.0 * eps(top.dtype) * np.abs(top), dtype=float)
 
 
 def _chosen(size: int, entries: int | None) -> Any:
