@@ -13,7 +13,7 @@ import numpy as np
 from ..op import shortcut
 from ..registry import op
 from .exponentials import ACCURATE, narrow, wide
-from .loss import PLAIN, of_probabilities, sampler, weighed
+from .loss import PLAIN, invariants, of_probabilities, sampler, weighed
 from .softmax import softmax
 from .softmax_cross_entropy import REST, STABLE, analytic, over, softmax_cross_entropy, stable
 from .targets import (
@@ -31,7 +31,7 @@ def _softmaxed(z: Any, axis: int) -> Any:
     return softmax(z, axis=axis)
 
 
-@op(indices=["targets"], samples=sampler(_softmaxed))
+@op(indices=["targets"], samples=sampler(_softmaxed), invariants=invariants("probabilities"))
 def cross_entropy(
     probabilities: Any,
     targets: Any,

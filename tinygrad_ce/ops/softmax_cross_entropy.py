@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..derivation import Assumption
+from ..invariants import blind_to_constants, homogeneous, permutation, rows_apart, shift, sums_to_zero
 from ..registry import op
 from .exponentials import (
     ACCURATE,
@@ -31,7 +32,7 @@ from .exponentials import (
     small_gap,
     wide,
 )
-from .loss import PLAIN, of_logits, sampler, weighed
+from .loss import PLAIN, invariants, of_logits, sampler, weighed
 from .softmax import log_probabilities, log_softmax, softmax, through_jacobian
 from .targets import (
     Target,
@@ -47,7 +48,12 @@ from .targets import (
 )
 
 
-@op(indices=["targets"], samples=sampler(lambda z, axis: z), accurate=ACCURATE)
+@op(
+    indices=["targets"],
+    samples=sampler(lambda z, axis: z),
+    accurate=ACCURATE,
+    invariants=[sums_to_zero("logits"), shift("logits"), *invariants("logits")],
+)
 def softmax_cross_entropy(
     logits: Any,
     targets: Any,
@@ -197,7 +203,17 @@ def _residual_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(2, 3, 2)), rng.dirichlet(np.ones(3), size=(2, 2)).swapaxes(1, 2)), {"axis": 1}
 
 
-@op(samples=_residual_samples)
+@op(
+    samples=_residual_samples,
+    invariants=[
+        sums_to_zero("z"),
+        blind_to_constants("z"),
+        shift("z"),
+        permutation("z", "target"),
+        rows_apart("z"),
+        homogeneous("target"),
+    ],
+)
 def residual(z: Any, target: Any, *, axis: int = -1) -> Any:
     """T ŷ − ỹ, the gradient of cross-entropy in the logits z, without cancellation.
 
@@ -230,7 +246,11 @@ def _one_class_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(2, 3, 2)), rng.integers(0, 3, size=(2, 1, 2)), np.array(0.5)), {"axis": 1}
 
 
-@op(constants=["indices"], samples=_one_class_samples)
+@op(
+    constants=["indices"],
+    samples=_one_class_samples,
+    invariants=[sums_to_zero("z"), blind_to_constants("z"), shift("z"), rows_apart("z"), homogeneous("scale")],
+)
 def one_class_residual(z: Any, indices: Any, scale: Any, *, axis: int = -1) -> Any:
     """`scale` (ŷ − y) for class indices and a number a row (axis kept at length 1), without cancellation."""
     target = along(np.arange(z.shape[axis]), axis, z.ndim) == indices
