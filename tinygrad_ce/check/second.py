@@ -145,7 +145,7 @@ def _through_engine(subject: Subject, leaves: list[Any], g: Any, u: dict[int, An
             choice = Choice(name if name == "autodiff" else {op: name})
         else:
             out = subject.source[1](*leaves)
-            choice = Choice()
+            choice = Choice(subject.source[2] if len(subject.source) > 2 else None)
         wanted = {leaves[i].number: leaves[i] for i in subject.moving}
         seed = cast_like(Traced.leaf(np.asarray(g), False), out)
         first = reverse(out, seed, choice, wanted=wanted, create_graph=True)
