@@ -69,7 +69,9 @@ def check_op(
     (True, 'PASS')
     """
     if not isinstance(op, Op):
-        raise TypeError(f"check_op takes an op, not {op!r:.60}; of any other function there is tg.gradcheck(f, *inputs)")
+        raise TypeError(
+            f"check_op takes an op, not {op!r:.60}; of any other function there is tg.gradcheck(f, *inputs)"
+        )
     _require(order, full, quick)
     registered = registry.get(op.key)
     if registered is not op:  # pieces of work name the op by its key

@@ -1,7 +1,7 @@
 """What the pictures of a report show, as plain data.
 
-    v_curve(subject, finding)       step of a central difference against its distance from the rule and from the referee
-    pictures(report)                everything that a failed report has a picture of, or None
+v_curve(subject, finding)       step of a central difference against its distance from the rule and from the referee
+pictures(report)                everything that a failed report has a picture of, or None
 """
 
 from __future__ import annotations
@@ -144,5 +144,3 @@ def _flat(x: Any) -> Any:
 
 def _plain(xs: Any) -> list[float | None]:
     return [float(x) if np.isfinite(x) else None for x in xs]
-
-

@@ -19,7 +19,9 @@ from .contract import cotangent
 from .precision import copied, quiet
 from .subject import Subject
 
-Rule = Callable[[Any, Any, Sequence[Any]], list[Any]]  # (g, out, inputs): the gradients of the moving inputs, by position
+Rule = Callable[
+    [Any, Any, Sequence[Any]], list[Any]
+]  # (g, out, inputs): the gradients of the moving inputs, by position
 Mutation = Callable[[Rule, Subject, Any, Any, Sequence[Any]], list[Any]]
 
 
@@ -199,5 +201,3 @@ class Planted:
     name: str
     caught: str
     tries: int
-
-

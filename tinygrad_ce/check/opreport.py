@@ -1,7 +1,7 @@
 """The outcome of checking an op, or a registry of them: as data, as text, as HTML.
 
-    OpReport            derivation × check, with every report behind it
-    RegistryReport      the same for many ops
+OpReport            derivation × check, with every report behind it
+RegistryReport      the same for many ops
 """
 
 from __future__ import annotations
@@ -176,7 +176,9 @@ def told(report: OpReport) -> list[str]:
     for assumed in report.assumed:
         lines += assumed.lines()
     lines += mutation(report)
-    hazards = dict.fromkeys(f"hazard in '{o.unit.label}': {h}" for o in report.outcomes if o.report for h in o.report.hazards)
+    hazards = dict.fromkeys(
+        f"hazard in '{o.unit.label}': {h}" for o in report.outcomes if o.report for h in o.report.hazards
+    )
     return lines + list(hazards)
 
 
@@ -224,7 +226,11 @@ class RegistryReport:
         return [o for report in self.reports for o in report.failures]
 
     def __bool__(self) -> bool:
-        return bool(self.outcomes) and not self.interrupted and all(r.verdict not in (FAIL, INCONCLUSIVE) for r in self.reports)
+        return (
+            bool(self.outcomes)
+            and not self.interrupted
+            and all(r.verdict not in (FAIL, INCONCLUSIVE) for r in self.reports)
+        )
 
     @property
     def verdict(self) -> str:

@@ -75,7 +75,9 @@ class Assumed:
             "derivation": self.label,
             "assumes": self.text,
             "inside": self.inside,
-            "outside": [{"where": d.where, "failure": d.failure, "off_by": d.off, "size": d.size} for d in self.departures],
+            "outside": [
+                {"where": d.where, "failure": d.failure, "off_by": d.off, "size": d.size} for d in self.departures
+            ],
         }
 
 

@@ -212,7 +212,15 @@ def of_function(f: Callable[..., Any], inputs: Sequence[Any], wrt: Any, name: st
         return swept(f, xs, moving, g, derivation)
 
     return Subject(
-        name, forward, rule, tuple(inputs), moving, names, on_values=f, own_rule=False, source=("function", f, derivation)
+        name,
+        forward,
+        rule,
+        tuple(inputs),
+        moving,
+        names,
+        on_values=f,
+        own_rule=False,
+        source=("function", f, derivation),
     )
 
 

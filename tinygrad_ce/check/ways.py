@@ -85,7 +85,9 @@ class Way:
         """What a shortcut demands of the op that it jumps over: its defaults, and the same axis."""
         assert self.shortcut is not None
         options = dict(self.shortcut.inner.defaults)
-        return {**options, "axis": sample.options["axis"]} if "axis" in options and "axis" in sample.options else options
+        return (
+            {**options, "axis": sample.options["axis"]} if "axis" in options and "axis" in sample.options else options
+        )
 
     def subject(self, sample: Sample) -> Subject | None:
         """What the referee checks at a sample; None where no input has a gradient."""

@@ -255,4 +255,3 @@ def _tried(wrong: Subject, order: int, families: bool) -> Any:
         return check_subject(wrong, order=order, others=families)
     except Exception as error:
         return GradReport(wrong.name, findings=[Finding("raises", FAIL, str(error))])
-

@@ -284,21 +284,24 @@ def _clip_samples(rng: np.random.Generator) -> Iterable[Any]:
 def _inside(x: Any, low: Any, high: Any) -> Any:
     above = True if low is None else x >= low
     below = True if high is None else x <= high
-    return np.logical_and(above, below)
+    return np.logical_and(np.logical_and(above, below), _open(low, high))
+
+
+def _open(low: Any, high: Any) -> Any:
+    """Whether the bounds leave room between them; where they do not, clip is its upper bound, whatever x is."""
+    return True if low is None or high is None else low < high
 
 
 @primitive(
     vjps=(
         lambda g, out, x, low, high: unbroadcast(np.where(_inside(x, low, high), g, 0.0), x),
+        lambda g, out, x, low, high: unbroadcast(np.where(np.logical_and(x < low, _open(low, high)), g, 0.0), low),
         lambda g, out, x, low, high: unbroadcast(
-            np.where(np.logical_and(x < low, _inside(low, None, high)), g, 0.0), low
-        ),
-        lambda g, out, x, low, high: unbroadcast(
-            np.where(np.logical_or(x > high, False if low is None else low > high), g, 0.0), high
+            np.where(np.logical_or(x > high, np.logical_not(_open(low, high))), g, 0.0), high
         ),
     ),
     samples=_clip_samples,
-    formula="g inside and at the bounds; outside, g to the bound",
+    formula="g inside and at the bounds; outside, g to the bound; where the bounds meet, to the upper one",
     invariants=[homogeneous(), entrywise()],
 )
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
