@@ -114,6 +114,13 @@ class GradReport:
         return "\n".join(self._lines())
 
     def _lines(self) -> list[str]:
+        lines = self.told()
+        if self.reproduction:
+            lines += ["", "to see it:", "", *[f"    {line}".rstrip() for line in self.reproduction.splitlines()]]
+        return lines
+
+    def told(self) -> list[str]:
+        """The report in words, line by line, without the program."""
         width = max((len(r.check) for r in self.rows), default=0)
         lines = [f"gradcheck of {self.name}: {self.verdict}"]
         lines += [f"  {r.check:<{width}}  {r.verdict:<12}  {r.detail}".rstrip() for r in self.rows]
@@ -123,10 +130,7 @@ class GradReport:
         lines += [f"note: {n}" for n in self.notes]
         if self.oracles:
             lines.append(f"oracles: {', '.join(self.oracles)}")
-        lines += [f"not heard: {s}" for s in self.skipped]
-        if self.reproduction:
-            lines += ["", "to see it:", "", *[f"    {line}".rstrip() for line in self.reproduction.splitlines()]]
-        return lines
+        return lines + [f"not heard: {s}" for s in self.skipped]
 
     def _repr_html_(self) -> str:
         colour = COLOURS
