@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 OURS = "tinygrad_ce"
+BEFORE = "tinygrad_ce_before"  # another commit of ours, which `--against` makes importable under this name
 
 Run = Callable[[], Any]
 
@@ -64,7 +65,8 @@ class Row:
     collector : bool
         Whether Python's cyclic garbage collector runs, as it does in real use.
     answers : int
-        How many answers in a row have to agree before anything is timed: several where runs have a memory.
+        How many answers in a row have to agree before anything is timed: several where runs have a memory. None
+        where competitors do different things, whose costs are to be compared.
     tolerance : float
         How far they may differ, relative to the largest.
     facts : callable, optional
@@ -78,7 +80,7 @@ class Row:
     competitors: tuple[Competitor, ...]
     aim: Aim | None = None
     collector: bool = True
-    answers: int = 1
+    answers: int | None = 1
     tolerance: float = 1e-9
     facts: Callable[[Mapping[str, Timing]], dict[str, float]] | None = None
 

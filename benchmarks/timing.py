@@ -59,9 +59,10 @@ def measure(row: Row, seconds: float) -> Result:
 
 def agreement(row: Row, competitors: Sequence[Competitor]) -> float:
     """The largest relative difference between answers, which has to be within the row's tolerance."""
-    if not competitors:
+    if not competitors or row.answers is None:
         return 0.0
-    first, *others = [(c.name, _answers(c.make(), row.answers)) for c in competitors]
+    count = row.answers
+    first, *others = [(c.name, _answers(c.make(), count)) for c in competitors]
     largest = 0.0
     for name, answer in others:
         difference = _difference(answer, first[1])

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import readme
+from benchmarks.before import importable
 from benchmarks.cli import main
-from benchmarks.model import OURS, Aim, Competitor, Result, Row, Timing, Verdict, matching
+from benchmarks.model import BEFORE, OURS, Aim, Competitor, Result, Row, Timing, Verdict, matching
 from benchmarks.report import digits, missed, notes, seconds, table
-from benchmarks.rows import ROWS
+from benchmarks.rows import AGAINST, ROWS
 from benchmarks.rows.depth import bytes_a_node
 from benchmarks.timing import FEWEST, Disagreement, agreement, measure, ratio
 
@@ -83,7 +84,26 @@ def test_list_measures_nothing(capsys):
     assert len(capsys.readouterr().out.splitlines()) == len(ROWS)
 
 
-@pytest.mark.parametrize("arguments", [["--budget", "0"], ["--budget", "nan"], ["--readme", "--only", "x"]])
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no history to compare with")
+def test_another_commit_is_importable_beside_this_one():
+    code = "import tinygrad_ce as a, tinygrad_ce_before as b; print(a.Value is b.Value, b.Value(2.0) * 3)"
+    with importable("HEAD"):
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("False Value(6.0")
+    assert all(row.aim.against == BEFORE for row in AGAINST)
+    with pytest.raises(ValueError, match="no package in commit 'nonsense'"), importable("nonsense"):
+        pass
+
+
+@pytest.mark.parametrize("row", AGAINST, ids=lambda row: row.name)
+def test_rows_against_another_commit_run(row):
+    assert [c.name for c in row.present] == [OURS] and agreement(row, row.present) == 0.0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--budget", "0"], ["--budget", "nan"], ["--readme", "--only", "x"], ["--readme", "--against", "HEAD"]],
+)
 def test_refused(arguments, capsys):
     with pytest.raises(SystemExit) as refused:
         main(arguments)

@@ -102,7 +102,7 @@ class Op:
             signature.constants,
             signature.variadic,
         )
-        self._unary = len(self.input_names) == 1 and not self.option_names and self.variadic is None
+        self.unary = len(self.input_names) == 1 and not self.option_names and self.variadic is None
         if decomposition is not None:
             formula = "the sweep through the decomposition"
             self.derivations[AUTODIFF] = Derivation(AUTODIFF, _no_rule, formula=formula, accurate=accurate)
@@ -110,7 +110,7 @@ class Op:
     # -- calling ---------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._unary and self._guard is None and len(args) == 1 and not kwargs and isinstance(args[0], Node):
+        if self.unary and len(args) == 1 and not kwargs and isinstance(args[0], Node):
             return type(args[0]).record(self, args, self.defaults)  # the commonest call, the short way
         guard = self._guard
         if guard is not None:
@@ -180,6 +180,7 @@ class Op:
     def guard(self, check: Callable[..., None]) -> Callable[..., None]:
         """Give a check of the arguments that calls run first, unless they say `validate=False`."""
         self._guard = check
+        self.unary = False
         return check
 
     def derivation(

@@ -1,10 +1,10 @@
 """Derivatives from differences, each with its own error bar.
 
-A window is three central differences, at steps h, h/2 and h/4, extrapolated twice (Richardson; Ridders 1982). Its error bar
-is how much the last extrapolation changed, plus what the measured noise of the forward makes of such a step. Windows of
-many sizes are tried, relative to the number that is moved, and the one with the smallest bar is believed: a kink close by
-or a strong curvature spoils large steps, rounding spoils small ones. Where two credible windows contradict each other, both are
-kept: a rule that agrees with either has not been shown to be wrong.
+A window is three central differences, at steps h, h/2 and h/4, extrapolated twice (Richardson; Ridders 1982). Its
+error bar is how much the last extrapolation changed, plus what the measured noise of the forward makes of such a step.
+Windows of many sizes are tried, relative to the number that is moved, and the one with the smallest bar is believed: a
+kink close by or a strong curvature spoils large steps, rounding spoils small ones. Where two credible windows
+contradict each other, both are kept: a rule that agrees with either has not been shown to be wrong.
 
     slopes(near, i, index)      df/dx for one number x, for every output at once
     directional(near, v)        the same along a direction through all inputs
@@ -30,7 +30,7 @@ FAIR = 1e-7  # and beside it
 
 @dataclass
 class Slopes:
-    """Derivatives of every output: the value believed and its error bar, and a contradicting one (nan: none) with its."""
+    """Derivatives of every output: the value believed, a contradicting one (nan: none), and the error bar of each."""
 
     value: Any
     bar: Any
@@ -146,7 +146,7 @@ def _best(values: Any, bars: Any) -> Slopes:
     with np.errstate(invalid="ignore"):
         apart = np.abs(values - value)
         # Among many windows the best may be lucky: those nearly as good have to agree with it.
-        near = (bars <= 30.0 * bar) & np.isfinite(apart)
+        near = (bars <= 30.0 * bar) & np.isfinite(apart) & (values != 0)  # a 0 is often a step too small to show
         bar = np.maximum(bar, 0.5 * np.max(np.where(near, apart, 0.0), axis=0))
         contradicts = (apart > 2.0 * (bars + bar)) & np.isfinite(apart)
     rivals = np.where(contradicts, bars, np.inf)

@@ -12,17 +12,20 @@ from typing import Any
 import numpy as np
 
 from ..held import noting, playing
-from .contract import call, cotangent, in_any_order, linear, repeated
+from .contract import call, cotangent
 from .diagnosis import diagnose
 from .examine import Examined, examine
 from .findings import FAIL, INCONCLUSIVE, KINK, PASS, Finding, Row, worst
 from .gradreport import GradReport
 from .large import fewer, too_large, wide_check
+from .linearity import linear
+from .points import LAYOUTS, Point, families, laid_out
 from .precision import copied, quiet, same, ulps_apart
-from .points import LAYOUTS, Layout, Point, families, laid_out
 from .runs import Runs
 from .second import forward_mode, second_order
 from .shrink import reproduction, shrink
+from .sizes import Layout
+from .state import in_any_order, repeated
 from .subject import Subject, as_input, of_function, of_rule
 
 ENTRIES = 24  # how many entries of an input are looked at beside the user's point
@@ -39,6 +42,7 @@ def gradcheck(
     rtol: float | None = None,
     atol: float = 0.0,
     families: bool = True,
+    exact: bool = False,
     name: str | None = None,
 ) -> GradReport:
     """Check a gradient against everything that can be known of it independently.
@@ -65,6 +69,8 @@ def gradcheck(
         0 by default: a gradient of 1e-9 with the wrong sign is wrong.
     families : bool
         Try other points, sizes, dtypes and layouts than the user's.
+    exact : bool
+        Ask mpmath too (extra `proof`), at your point and where the Jacobian is small.
     name : str, optional
         What to call it in the report.
 
@@ -100,13 +106,13 @@ def gradcheck(
     if not inputs:
         raise TypeError("gradcheck(f, *inputs) wants the point to check at: at least one array")
     point = [as_input(x, f"input {i}") for i, x in enumerate(inputs)]
-    name = name or getattr(f, "__name__", type(f).__name__)
+    name = name or str(getattr(f, "__name__", type(f).__name__))
     with quiet():
         if vjp is not None:
             subject = of_rule(f, vjp, point, wrt, name, None)
         else:
             subject = of_function(f, point, wrt, name, derivation)
-        return check_subject(subject, order=order, rtol=rtol, atol=atol, others=families, wrt=wrt)
+        return check_subject(subject, order=order, rtol=rtol, atol=atol, others=families, exact=exact, wrt=wrt)
 
 
 def check_subject(
@@ -116,6 +122,7 @@ def check_subject(
     rtol: float | None = None,
     atol: float = 0.0,
     others: bool = True,
+    exact: bool = False,
     wrt: Any = None,
 ) -> GradReport:
     """Every check of one subject, in the order in which a failure makes the rest idle."""
@@ -124,7 +131,7 @@ def check_subject(
     subject.out([copied(x) for x in subject.inputs])  # TypeError where f is no function of one array
     if not _contract(report, subject, wrt):
         return report
-    usual = _own_point(report, subject, rtol, atol)
+    usual = _own_point(report, subject, rtol, atol, exact)
     if report.findings:
         return report
     if others:
@@ -233,11 +240,11 @@ def _failed(report: GradReport, row: str, findings: list[Finding]) -> bool:
 # -- numbers ---------------------------------------------------------------------------------------------------
 
 
-def _own_point(report: GradReport, subject: Subject, rtol: float | None, atol: float) -> dict[int, float]:
+def _own_point(report: GradReport, subject: Subject, rtol: float | None, atol: float, exact: bool) -> dict[int, float]:
     """The numbers at the user's point; the sizes of the gradients there."""
     point = Point("your point", list(subject.inputs))
     large = too_large(subject)
-    found = examine(subject, point, usual=None, rtol=rtol, atol=atol, entries=large)
+    found = examine(subject, point, usual=None, rtol=rtol, atol=atol, entries=large, exact=exact)
     if found is None:
         out = subject.out([copied(x) for x in subject.inputs])
         bad = int(np.count_nonzero(~np.isfinite(out)))
@@ -311,7 +318,8 @@ def _elsewhere(report: GradReport, subject: Subject, usual: dict[int, float], rt
         found = examine(subject, point, usual=usual, rtol=max(rtol or 0.0, 1e-7), atol=atol, entries=looked_at)
         if found is None:
             continue
-        report.notes.extend(found.notes)
+        if found.runs is not None and found.runs.out.size:
+            report.notes.extend(found.notes)
         if found.verdict == FAIL and (point.lenient or _declared(subject, found)):
             report.notes.append(f"{point.name}: {found.findings[0].message}")
             continue

@@ -143,8 +143,9 @@ class GradReport:
         rest = [f"hazard: {h}" for h in self.hazards] + [f"note: {n}" for n in self.notes]
         tail = "".join(f"<br>{html.escape(x)}" for x in rest)
         code = f"<pre>{html.escape(self.reproduction)}</pre>" if self.reproduction else ""
-        title = f"<b>gradcheck of {html.escape(self.name)}: <span style='color:{colour[self.verdict]}'>{self.verdict}</span></b>"
-        return f"<p>{title}</p><table>{rows}</table>{told}<p>{tail}</p>{code}"
+        verdict = f"<span style='color:{colour[self.verdict]}'>{self.verdict}</span>"
+        title = f"gradcheck of {html.escape(self.name)}: {verdict}"
+        return f"<p><b>{title}</b></p><table>{rows}</table>{told}<p>{tail}</p>{code}"
 
 
 def _told(finding: Finding) -> list[str]:

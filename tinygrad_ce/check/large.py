@@ -1,8 +1,8 @@
 """Arrays too large for every entry: projections, the trace, and a sparse sweep, with the sensitivity said.
 
-A signed projection notices a mistake in all entries and says how small a one; a single entry it may miss. So every entry is
-compared with the trace of f where there is one, and else as many single entries as the budget allows are swept with one
-central difference each. A projection that fails is halved until one entry is left.
+A signed projection notices a mistake in all entries and says how small a one; a single entry it may miss. So every
+entry is compared with the trace of f where there is one, and else as many single entries as the budget allows are swept
+with one central difference each. A projection that fails is halved until one entry is left.
 """
 
 from __future__ import annotations
@@ -31,21 +31,31 @@ SECONDS = 3.0  # for the sparse sweep
 
 def too_large(subject: Subject) -> int | None:
     """None where the Jacobian is computed in full, else how many entries of each input are looked at."""
-    start = perf_counter()
-    out = subject.out([copied(x) for x in subject.inputs])
-    cost = perf_counter() - start
+    size, cost = _cost(subject)
     n = sum(np.size(subject.inputs[i]) for i in subject.moving)
-    if n * out.size <= JACOBIAN and n <= ENTRIES and n * cost * 30 < 6.0:
+    if n * size <= JACOBIAN and n <= ENTRIES and n * cost * 10 < 6.0:
         return None
-    return max(6, min(SAMPLED, int(2.0 / max(cost * 30, 1e-9))))
+    return max(6, min(SAMPLED, int(2.0 / max(cost * 12, 1e-9))))
 
 
 def fewer(subject: Subject, usual: int, seconds: float) -> int:
     """How many entries of each input to look at in so many seconds, at most the usual number."""
+    cost = _cost(subject)[1] + 1e-5
+    return max(3, min(usual, int(seconds / (16.0 * cost * max(len(subject.moving), 1)))))
+
+
+def _cost(subject: Subject) -> tuple[int, float]:
+    """How many results the forward has, and how long it takes in the precision in which it will be differenced."""
     start = perf_counter()
-    subject.out([copied(x) for x in subject.inputs])
-    cost = 4.0 * (perf_counter() - start) + 1e-5  # extended precision is slower
-    return max(3, min(usual, int(seconds / (20.0 * cost * max(len(subject.moving), 1)))))
+    size = subject.out([copied(x) for x in subject.inputs]).size
+    cost = perf_counter() - start
+    try:
+        start = perf_counter()
+        subject.out([raised(x) for x in subject.inputs])
+        wide = perf_counter() - start
+    except Exception:
+        wide = 0.0
+    return size, cost if wide > max(0.01, 10.0 * cost) else max(cost, wide)  # too slow there: `nearby.high` refuses it
 
 
 def wide_check(subject: Subject, runs: Runs, truth: Truth, rtol: float | None) -> tuple[list[Finding], str]:

@@ -35,7 +35,7 @@ class Nearby:
 
     def __init__(self, f: Callable[[list[Any]], Any], inputs: Sequence[Any], moving: Sequence[int], dtype: Any) -> None:
         self.f = f
-        self.inputs = [raised(x, dtype) if i in moving else raised(x, dtype) for i, x in enumerate(inputs)]
+        self.inputs = [raised(x, dtype) for x in inputs]
         self.moving = tuple(moving)
         with noting() as self.tape:
             self.base = np.asarray(f([raised(x, dtype) for x in self.inputs]))

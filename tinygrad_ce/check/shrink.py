@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ import numpy as np
 from .contract import cotangent
 from .findings import Finding
 from .precision import copied, is_float, quiet
-from .points import Layout
 from .runs import Runs
+from .sizes import Layout
 from .subject import Subject
 from .truth import Truth
 
@@ -32,11 +33,7 @@ def shrink(subject: Subject, finding: Finding) -> None:
     start = _wrongness(subject, best, i)
     if start is None:
         return
-    tries = 0
-    for smaller in _candidates(subject, best):
-        tries += 1
-        if tries > TRIES:
-            break
+    for smaller in islice(_candidates(subject, best), TRIES):
         trial = smaller(best)
         found = None if trial is None else _wrongness(subject, trial, i)
         if found is not None and found[0] > 0.1 * start[0]:
@@ -116,7 +113,7 @@ def reproduction(subject: Subject, finding: Finding) -> str:
     call = ", ".join(names)
     lines += [f"out = np.asarray(f({call}))"]
     g = shrunk["g"] if shrunk else data.get("g")
-    g_text = f"np.ones_like(out)" if g is None or (np.size(g) == 1 and np.all(g == 1)) else _literal(np.asarray(g))
+    g_text = "np.ones_like(out)" if g is None or (np.size(g) == 1 and np.all(g == 1)) else _literal(np.asarray(g))
     if g is not None and np.shape(g) != _out_shape(subject, inputs):
         g_text = "np.ones_like(out)"
     lines += [f"g = {g_text}", "", f"print('rule       ', {_rule_call(subject, names, i)})", ""]
@@ -158,7 +155,7 @@ def _definitions(subject: Subject) -> list[str]:
             "",
             "",
             "def gradients(g, *xs):",
-            f"    leaves = [tg.Value(x) if x is not None and x.dtype.kind == 'f' else x for x in xs]",
+            "    leaves = [tg.Value(x) if x is not None and x.dtype.kind == 'f' else x for x in xs]",
             f"    op.apply(tuple(leaves), options).backward(g, derivation={_request(op, name)})",
             "    return [x.grad if isinstance(x, tg.Value) else None for x in leaves]",
             "",

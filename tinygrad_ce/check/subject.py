@@ -62,7 +62,7 @@ class Subject:
     invariants : tuple
         What an op declares of its gradient, see `invariants.py`.
     source : tuple
-        What to name in a reproduction: ("rule", f, vjp), ("function", f) or ("op", op, name, params).
+        What to name in a reproduction: ("rule", f, vjp), ("function", f, derivation) or ("op", op, name, params).
     """
 
     name: str
@@ -171,11 +171,7 @@ def argument_names(f: Callable[..., Any], n: int) -> tuple[str, ...]:
     except (TypeError, ValueError):
         parameters = ()  # type: ignore[assignment]
     found = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return (
-        tuple((found + [f"input {i}" for i in range(n)])[:n])
-        if len(found) >= n
-        else tuple([*found, *[f"input {i}" for i in range(len(found), n)]])
-    )
+    return tuple([*found, *[f"input {i}" for i in range(len(found), n)]][:n])
 
 
 # -- the three kinds -------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def traced_gradients(
         choice = Choice(derivation)
         nodes = reachable(out)
         widest = max(leaves[i].data.dtype.itemsize for i in moving)
-        if any(x.dtype.itemsize < widest for x in nodes.values()):  # type: ignore[attr-defined]
+        if any(x.dtype.itemsize < widest for x in nodes.values()):
             raise TypeError("it computes in a narrower float on the way")
         if derivation is not None:
             choice.check(nodes)

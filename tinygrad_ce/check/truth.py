@@ -24,6 +24,7 @@ from .precision import HIGH, eps, nudged, raised, typical, unravel
 from .subject import Subject
 from .tracing import traced_gradients
 
+MPMATH = 400  # how many entries of a Jacobian it is asked for
 _COMPLEX = np.result_type(HIGH, np.complex64)
 
 
@@ -59,25 +60,35 @@ class Truth:
         Use the complex step everywhere, not only where differences are poor.
     entries : int, optional
         How many entries of each input to look at: the first, the last and a random choice between. All by default.
+    exact : bool
+        Ask mpmath too, where the Jacobian is small.
     """
 
     def __init__(
-        self, subject: Subject, inputs: Sequence[Any], thorough: bool = False, entries: int | None = None
+        self,
+        subject: Subject,
+        inputs: Sequence[Any],
+        thorough: bool = False,
+        entries: int | None = None,
+        exact: bool = False,
     ) -> None:
         self.subject = subject
         self.inputs = list(inputs)
         self.skipped: list[str] = []
-        self.used: dict[str, int] = {"differences": 0, "complex step": 0, "trace": 0}
+        self.used: dict[str, int] = {"differences": 0, "complex step": 0, "trace": 0, "mpmath": 0}
         self.near, why = high(lambda xs: subject.out(xs), inputs, subject.moving)
         if why:
             self.skipped.append(why)
         self.outputs = self.near.base.size
         self._traceable = subject.on_values is not None
-        self._complex: Nearby | None | str = None
+        self._complex: Nearby | str | None = None
+        self._slopes: dict[int, tuple[Any, Any]] | None = None
         self._sides: dict[tuple[int, tuple[int, ...]], Sides] = {}
         self.thorough = thorough
         self.chosen = {i: _chosen(self.near.inputs[i].size, entries) for i in subject.moving}
         self.jacobian = {i: self._columns(i) for i in subject.moving}
+        if exact:
+            self._ask_mpmath()
 
     # -- the Jacobian ------------------------------------------------------------------------------------------
 
@@ -95,7 +106,7 @@ class Truth:
 
             def witness(index: tuple[int, ...] = index, heard: list[Any] = heard) -> Any:
                 heard.append(self._complex_step_with_bar(i, index))
-                return heard[0]
+                return self._traced_slope(i, index) if heard[0] is None else heard[0]
 
             found = slopes(self.near, i, index, GOOD if self.thorough else FAIR, witness)
             v, b, o = found.value.ravel(), found.bar.ravel(), found.other.ravel()
@@ -106,6 +117,42 @@ class Truth:
         unseen = 1024.0 * self.near.unit * np.max(np.abs(value[np.isfinite(value)]), initial=0.0)
         bar = np.where(value == 0, np.maximum(bar, float(unseen)), bar)
         return value, bar, other, other_bar
+
+    def _ask_mpmath(self) -> None:
+        """The Jacobian in 60 digits, wherever differences confirm it."""
+        from .exact import exact_jacobian
+
+        for i, (v, b, o, ob) in self.jacobian.items():
+            if self.chosen[i] is not None or v.size > MPMATH:
+                self.skipped.append(f"mpmath: the Jacobian of '{self.subject.names[i]}' has over {MPMATH} entries")
+                continue
+            try:
+                found, bars = exact_jacobian(self.subject.on_values or self.subject.forward, self.inputs, i)
+                exact = np.asarray(found, dtype=self.near.dtype).reshape(self.outputs, -1).T
+                own = np.asarray(bars, dtype=float).reshape(self.outputs, -1).T
+            except ImportError:
+                raise
+            except Exception as error:
+                self.skipped.append(f"mpmath: {type(error).__name__}: {error!s:.100}")
+                continue
+            own = own + eps(self.near.dtype) * np.abs(exact).astype(float)
+            take = (np.abs(exact - v) <= 2.0 * b + GOOD * np.abs(v)) & (own <= b) & np.isfinite(exact)
+            self.used["mpmath"] += int(np.count_nonzero(take))
+            self.jacobian[i] = (np.where(take, exact, v), np.where(take, own, b), np.where(take, np.nan, o), ob)
+
+    def _traced_slope(self, i: int, index: tuple[int, ...]) -> tuple[Any, Any] | None:
+        """For one number as result: the trace's slope in one entry, with its error bar. One trace tells all entries."""
+        if self.outputs != 1:
+            return None
+        if self._slopes is None:
+            found = self._trace(np.ones(self.near.base.shape))
+            self._slopes = (
+                {} if found is None else {k: _with_bar(*[np.asarray(t[k]) for t in found]) for k in self.subject.moving}
+            )
+        if i not in self._slopes:
+            return None
+        value, bar = self._slopes[i]
+        return value[index].reshape(self.near.base.shape), bar[index].reshape(self.near.base.shape)
 
     def _complex_step_with_bar(self, i: int, index: tuple[int, ...]) -> tuple[Any, Any] | None:
         """The complex step in every output, and its error bar."""
@@ -191,7 +238,7 @@ class Truth:
         return np.asarray(x).reshape(self.near.inputs[i].shape) if self.chosen[i] is None else np.asarray(x)
 
     def _trace(self, g: Any) -> list[list[Any]] | None:
-        """The engine's gradient of a trace of f: in float64, in extended precision, and beside the point by an ulp of that."""
+        """The engine's gradient of a trace of f: in float64, in extended precision, and there beside the point."""
         if not self._traceable:
             return None
         try:
@@ -210,15 +257,9 @@ class Truth:
 
     def _refine(self, e: Estimate, low: Any, top: Any, beside: Any) -> None:
         """Believe the trace where differences confirm it, with an error bar of its own."""
+        top, own = _with_bar(low, top, beside)
         with np.errstate(invalid="ignore"):
-            own = (
-                np.abs(low - top) * (64.0 * eps(top.dtype) / eps(low.dtype))
-                if top.dtype != low.dtype
-                else 64 * eps(low.dtype) * np.abs(top)
-            )
-            own = own + 8.0 * np.abs(top - beside)
-            own = np.maximum(own, 0.3 * np.median(own)) if own.size else own
-            bar = own.astype(float) + 64.0 * eps(top.dtype) * (np.abs(top) + e.scale).astype(float)
+            bar = own + 64.0 * eps(top.dtype) * np.asarray(e.scale, dtype=float)
             confirmed = (np.abs(top - e.value) <= 2.0 * e.bar + GOOD * np.abs(e.value)) & (bar < e.bar)
             instead = (np.abs(top - e.other) <= 2.0 * e.other_bar + 1e-6 * np.abs(e.other)) & np.isfinite(e.other)
         take = (confirmed | instead) & np.isfinite(top)
@@ -239,6 +280,15 @@ class Truth:
 
 def astuple_shallow(e: Estimate) -> tuple[Any, ...]:
     return e.value, e.bar, e.other, e.other_bar, e.scale
+
+
+def _with_bar(low: Any, top: Any, beside: Any) -> tuple[Any, Any]:
+    """A traced gradient in extended precision, with the error bar that float64 and an ulp beside it tell."""
+    shrink = 64.0 * eps(top.dtype) / eps(low.dtype) if top.dtype != low.dtype else 0.0
+    with np.errstate(invalid="ignore"):
+        own = np.abs(low - top) * shrink + 8.0 * np.abs(top - beside)
+        own = np.maximum(own, 0.3 * np.median(own)) if own.size else own
+    return top, np.asarray(own + 64.0 * eps(top.dtype) * np.abs(top), dtype=float)
 
 
 def _chosen(size: int, entries: int | None) -> Any:

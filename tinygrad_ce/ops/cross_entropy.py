@@ -18,6 +18,7 @@ from .softmax import softmax
 from .softmax_cross_entropy import REST, STABLE, analytic, over, softmax_cross_entropy, stable
 from .targets import (
     Target,
+    as_array,
     spread,
     to_targets,
     to_weight,
@@ -104,7 +105,8 @@ def _(
 @cross_entropy.forward
 def _(probabilities: Any, targets: Any, weight: Any, **o: Any) -> Any:
     with np.errstate(divide="ignore"):
-        return narrow(np.asarray(cross_entropy.decomposition(probabilities, targets, weight, **o))[()], probabilities)
+        loss = as_array(cross_entropy.decomposition(probabilities, targets, weight, **o))
+        return narrow(loss[()], probabilities)
 
 
 def _to_probabilities(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:

@@ -18,7 +18,6 @@ import numpy as np
 
 from ..node import plain
 from .exponentials import along, class_sum, wide
-from .indexing import index
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,12 @@ class Target:
     @property
     def row_weight(self) -> Any:
         """w at the index of each row, 0 in ignored ones, axis kept; None: all 1."""
-        row = None
-        if self.weight is not None:  # an array cannot be indexed by what is being traced: the op can
-            plainly = isinstance(self.indices, np.ndarray)
-            row = self.weight[self.indices] if plainly else index(self.weight, self.indices)
+        if self.weight is None:
+            row = None
+        elif is_eager(self.indices) and is_eager(self.weight):
+            row = self.weight[self.indices]
+        else:
+            row = np.sum(self.y * self.w, axis=self.axis, keepdims=True)
         return row if self.kept is None else np.where(self.kept, 1.0 if row is None else row, 0.0)
 
     @property
@@ -103,8 +104,7 @@ def read_targets(
     k, ndim = scores.shape[axis], len(scores.shape)
     given = indices = kept = present = None
     if is_index(targets, ndim):
-        indices = plain(targets)
-        indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
+        indices = as_array(plain(targets))
         indices = indices[..., None] if axis in (-1, ndim - 1) else np.expand_dims(indices, axis)
         if ignore_index is not None:
             kept = indices != ignore_index
@@ -117,6 +117,16 @@ def read_targets(
             present = None
     weight = None if weight is None else wide(weight)
     return Target(given, indices, kept, weight, present, label_smoothing, axis, k, ndim)
+
+
+def as_array(x: Any) -> Any:
+    """`x` as an array; another library's stays what it is."""
+    return x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
+
+
+def is_eager(x: Any) -> bool:
+    """Whether the numbers in `x` are there to be looked at: another library's may have to be computed first."""
+    return isinstance(plain(x), (np.ndarray, np.generic, int, float, list, tuple))
 
 
 def is_index(targets: Any, ndim: int) -> bool:
@@ -185,7 +195,7 @@ def validate_targets(op: str, scores: Any, targets: Any, weight: Any, axis: int,
     if is_index(targets, len(shape)):
         if found != rows:
             raise ValueError(f"{op}: class indices of shape {found} for scores of shape {shape}; {rows} is wanted")
-        if isinstance(targets, (np.ndarray, np.generic, int)):
+        if is_eager(targets):
             _validate_indices(op, np.asarray(targets), k, ignore_index)
         return
     dtype = getattr(targets, "dtype", None)
