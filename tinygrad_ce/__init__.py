@@ -54,11 +54,17 @@ from .value import Value
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .check.check_op import check_op, check_registry
     from .check.gradcheck import gradcheck
     from .check.prove import prove
 
 _PARTS = ("data", "nn", "optim", "train")
-_LATER = {"gradcheck": ".check.gradcheck", "prove": ".check.prove"}
+_LATER = {
+    "check_op": ".check.check_op",
+    "check_registry": ".check.check_op",
+    "gradcheck": ".check.gradcheck",
+    "prove": ".check.prove",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -85,6 +91,8 @@ __all__ = [
     "AssumptionError",
     "MutationError",
     "Value",
+    "check_op",
+    "check_registry",
     "compare_derivations",
     "cross_entropy",
     "detect_anomaly",
