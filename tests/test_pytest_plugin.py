@@ -1,4 +1,4 @@
-"""The pytest plugin, in pytest runs of its own: what it collects and says, and that it is quiet where it is not used."""
+"""The pytest plugin, in pytest runs of its own: what it collects and says, and that it is quiet where it is unused."""
 
 import os
 import tomllib
