@@ -40,11 +40,18 @@ from .value import Value
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .check.bisect import bisect
     from .check.gradcheck import gradcheck
+    from .check.grade import grade
     from .check.prove import prove
 
 _PARTS = ("data", "nn", "optim", "train")
-_LATER = {"gradcheck": ".check.gradcheck", "prove": ".check.prove"}
+_LATER = {
+    "bisect": ".check.bisect",
+    "grade": ".check.grade",
+    "gradcheck": ".check.gradcheck",
+    "prove": ".check.prove",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -69,11 +76,13 @@ __all__ = [
     "Assumption",
     "AssumptionError",
     "Value",
+    "bisect",
     "compare_derivations",
     "cross_entropy",
     "draw",
     "grad",
     "gradcheck",
+    "grade",
     "hvp",
     "jvp",
     "log_softmax",
