@@ -86,8 +86,8 @@ class Parting:
         """In a sentence."""
         r = self.row
         sent = f", sent by {self.sender} ('{self.derivation}')" if self.sender else ""
-        text = f"{r.derivation} and {r.reference} first part at {r.leaf}{sent}, after {self.agreed} of {self.nodes} nodes"
-        return text + ("; no leaf shows it" if self.unseen else "")
+        after = f"after {self.agreed} of {self.nodes} nodes" + ("; no leaf shows it" if self.unseen else "")
+        return f"{r.derivation} and {r.reference} first part at {r.leaf}{sent}, {after}"
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         lines = [f"derivations of {self.subject}: {self._verdict()}"]
-        lines += _table([_HEAD, *[_cells(row) for row in self.rows]])
+        lines += table([_HEAD, *[_cells(row) for row in self.rows]])
         lines += [f"  {row.explain()}" for row in self.failures]
         lines += [p.explain() for p in self.partings]
         lines += [f"not compared: {name}: {why}" for name, why in self.skipped.items()]
@@ -182,7 +182,8 @@ def count(ulps: float) -> str:
     return f"{ulps:.0f}" if ulps < 1e5 else f"{ulps:.1e}"
 
 
-def _table(rows: list[list[str]]) -> list[str]:
+def table(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines of text, column by column."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 

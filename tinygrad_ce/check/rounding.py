@@ -63,8 +63,8 @@ class _Noise:
     def of(self, node: Node) -> Any:
         data = node.data
         if type(data) is float:
-            size = abs(data) * _EPS if isfinite(data) else 0.0
-            return size if self.place(2) else -size
+            one = abs(data) * _EPS if isfinite(data) else 0.0
+            return one if self.place(2) else -one
         size = self.sizes.get(node.number)
         if size is None:
             size = np.abs(data) * np.finfo(data.dtype).eps

@@ -1,10 +1,10 @@
 """Reverse sweeps whose adjoints all have error bars, and two of them compared node by node.
 
-    swept(root, seed, ...)      one derivation's gradient of every node, with what rounding may have made of it
-    contrast(label, ...)        two gradients of one node: a Row
-    within(...)                 whether they are so close that no Row is needed
-    sender(...)                 which op sent what differs
-    names(nodes)                what reports call nodes
+swept(root, seed, ...)      one derivation's gradient of every node, with what rounding may have made of it
+contrast(label, ...)        two gradients of one node: a Row
+within(...)                 whether they are so close that no Row is needed
+sender(...)                 which op sent what differs
+names(nodes)                what reports call nodes
 """
 
 from __future__ import annotations
