@@ -39,10 +39,10 @@ def measured_apart(row: Row, seconds: float, threads: int) -> Result:
 
 def main(name: str, seconds: str) -> None:
     """Measure one row here and print the result."""
-    from .rows import ROWS
+    from .rows import AGAINST, ROWS, kernels
     from .timing import measure
 
-    row = next(row for row in ROWS if row.name == name)
+    row = next(row for row in (*ROWS, *AGAINST, *kernels.ROWS) if row.name == name)
     print(json.dumps(measure(row, float(seconds)).to_dict()))
 
 

@@ -6,32 +6,39 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from .apart import measured_apart
+from .before import importable
 from .machine import described, machine
 from .model import Result, Row, matching
 from .readme import README, rewrite
 from .report import missed, notes, table
-from .rows import PEERS, ROWS
+from .rows import AGAINST, PEERS, ROWS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when every row was measured, 1 when one failed, 2 when there was nothing to do."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.readme and options.only:
-        parser.error("--readme is for the whole table: leave out --only")
-    rows = matching(ROWS, options.only)
+    if options.readme and (options.only or options.against):
+        parser.error("--readme is for the whole table: leave out --only and --against")
+    every = AGAINST if options.against else ROWS
+    rows = matching(every, options.only)
     if not rows:
-        print(f"no row's name contains {options.only!r}; there are: {_names(ROWS)}", file=sys.stderr)
+        print(f"no row's name contains {options.only!r}; there are: {_names(every)}", file=sys.stderr)
         return 2
     if options.list:
         print("\n".join(f"{row.name}: {row.what}" for row in rows))
         return 0
     facts = machine(options.threads, PEERS)
     print(described(facts), flush=True)
-    results = _measured(rows, options.budget / len(rows), options.threads)
+    try:
+        with importable(options.against) if options.against else nullcontext():
+            results = _measured(rows, options.budget / len(rows), options.threads)
+    except ValueError as error:
+        parser.error(str(error))
     page = f"{described(facts)}\n\n{table(results)}\n\n{missed(results)}\n\n{notes(results)}\n"
     print(page.partition("\n\n")[2])
     if options.json:
@@ -60,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure tinygrad_ce and its peers.")
     parser.add_argument("--budget", type=_positive, default=120.0, metavar="SECONDS", help="for all rows together")
     parser.add_argument("--only", default="", metavar="PATTERN", help="rows whose name contains it")
+    parser.add_argument("--against", metavar="COMMIT", help="measure nodes and steps beside those of another commit")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads for everyone (default 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
+from time import perf_counter
 from typing import Any
 
 OURS = "tinygrad_ce"
+BEFORE = "tinygrad_ce_before"  # another commit of ours, which `--against` makes importable under this name
 
 Run = Callable[[], Any]
 
@@ -64,9 +66,13 @@ class Row:
     collector : bool
         Whether Python's cyclic garbage collector runs, as it does in real use.
     answers : int
-        How many answers in a row have to agree before anything is timed: several where runs have a memory.
+        How many answers in a row have to agree before anything is timed: several where runs have a memory. None
+        where competitors do different things, whose costs are to be compared.
     tolerance : float
         How far they may differ, relative to the largest.
+    clock : callable
+        Seconds: of the wall, or of the processor (`process_time`) where all work is done in one thread; the latter
+        stands still while other programs have the core.
     facts : callable, optional
         Numbers worth knowing beside the times, from the timings by competitor.
     """
@@ -78,8 +84,9 @@ class Row:
     competitors: tuple[Competitor, ...]
     aim: Aim | None = None
     collector: bool = True
-    answers: int = 1
+    answers: int | None = 1
     tolerance: float = 1e-9
+    clock: Callable[[], float] = perf_counter
     facts: Callable[[Mapping[str, Timing]], dict[str, float]] | None = None
 
     @property

@@ -9,7 +9,7 @@ END = "<!-- end of what was measured -->"
 README = Path(__file__).with_name("README.md")
 
 
-def rewrite(page: str, measured: str, start_line: str = START) -> str:
+def rewrite(page: str, measured: str, opening: str = START) -> str:
     """The page with what stands between the two comments replaced.
 
     Raises
@@ -17,8 +17,8 @@ def rewrite(page: str, measured: str, start_line: str = START) -> str:
     ValueError
         If the page has not exactly one of each, in that order.
     """
-    before, start, rest = page.partition(start_line)
+    before, start, rest = page.partition(opening)
     _, end, after = rest.partition(END)
-    if not (start and end) or start_line in rest or END in before or END in after:
-        raise ValueError(f"the page needs one line {start_line!r} and, after it, one line {END!r}")
-    return f"{before}{start_line}\n\n{measured.strip()}\n\n{END}{after}"
+    if not (start and end) or opening in rest or END in before or END in after:
+        raise ValueError(f"the page needs one line {opening!r} and, after it, one line {END!r}")
+    return f"{before}{opening}\n\n{measured.strip()}\n\n{END}{after}"

@@ -121,7 +121,7 @@ def test_transforms_under_no_grad_still_work():
     [
         (lambda: tg.grad(lambda x: x)(np.ones(3)), r"one number; f returned shape \(3,\)"),
         (lambda: tg.grad(lambda x: (x, x))(1.0), "returned a tuple"),
-        (lambda: tg.grad(lambda x: None)(1.0), "returned a NoneType"),
+        (lambda: tg.grad(lambda x: None)(1.0), "returned None.*lack a return"),
         (lambda: tg.grad(lambda x: x, argnums=1)(1.0), "argnums=1"),
         (lambda: tg.jvp(lambda x: x, (1.0,), (1.0, 2.0)), "1 arguments and 2 tangents"),
         (lambda: tg.jvp(lambda x: x, (1.0,), (np.ones(2),)), "tangent has shape"),

@@ -14,10 +14,13 @@ Importing it imports NumPy and nothing heavier: what draws, plots or shows progr
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .anomaly import AnomalyError
 from .check import compare_derivations
 from .choice import use_derivation
 from .derivation import Assumption, AssumptionError
 from .draw import draw
+from .mutation import MutationError
+from .observe import detect_anomaly, detect_mutation, trace
 from .op import shortcut
 from .ops import (
     cross_entropy,
@@ -34,17 +37,34 @@ from .ops import (
 )
 from .registry import Registry, op
 from .registry import registry as _registry
-from .transforms import grad, hvp, jvp, no_grad, value_and_grad, vjp
+from .transforms import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    linearize,
+    no_grad,
+    value_and_grad,
+    vjp,
+)
 from .value import Value
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .check.check_op import check_op, check_registry
     from .check.gradcheck import gradcheck
     from .check.prove import prove
 
 _PARTS = ("data", "nn", "optim", "train")
-_LATER = {"gradcheck": ".check.gradcheck", "prove": ".check.prove"}
+_LATER = {
+    "check_op": ".check.check_op",
+    "check_registry": ".check.check_op",
+    "gradcheck": ".check.gradcheck",
+    "prove": ".check.prove",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -66,16 +86,26 @@ def registry() -> Registry:
 
 
 __all__ = [
+    "AnomalyError",
     "Assumption",
     "AssumptionError",
+    "MutationError",
     "Value",
+    "check_op",
+    "check_registry",
     "compare_derivations",
     "cross_entropy",
+    "detect_anomaly",
+    "detect_mutation",
     "draw",
+    "elementwise_grad",
     "grad",
     "gradcheck",
+    "hessian",
     "hvp",
+    "jacobian",
     "jvp",
+    "linearize",
     "log_softmax",
     "logsumexp",
     "no_grad",
@@ -91,6 +121,7 @@ __all__ = [
     "softplus",
     "stop_gradient",
     "tanh",
+    "trace",
     "use_derivation",
     "value_and_grad",
     "vjp",

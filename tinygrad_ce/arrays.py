@@ -36,5 +36,17 @@ def as_data(data: Any, requires_grad: bool) -> Any:
     return data
 
 
+def ones_like(data: Any) -> Any:
+    """1 in the shape and dtype of a node's data."""
+    if type(data) is float:
+        return 1.0
+    return type(data)(1.0) if isinstance(data, np.generic) else np.ones_like(data)  # a number the short way
+
+
+def zeros_like(data: Any) -> Any:
+    """0 in the shape and dtype of a node's data."""
+    return 0.0 if type(data) is float else np.zeros_like(data)
+
+
 def _holds_values(items: Any) -> bool:
     return any(isinstance(x, Node) or (isinstance(x, (list, tuple)) and _holds_values(x)) for x in items)

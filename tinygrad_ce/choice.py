@@ -20,10 +20,13 @@ from .registry import registry
 Request = str | Mapping[Op, str] | None
 
 
-def reachable(root: Node, floor: int = 0) -> dict[int, Node]:
-    """The nodes that need a gradient and lead to root, by number; those at or below `floor` are not opened."""
-    nodes = {root.number: root}
-    stack = [root] if root.number > floor else []
+def reachable(root: Node, floor: int = 0, beside: Iterable[Node] = ()) -> dict[int, Node]:
+    """The nodes that need a gradient and lead to root (or to a node beside it), by number.
+
+    Those at or below `floor` are not opened.
+    """
+    nodes = {x.number: x for x in (root, *beside)}
+    stack = [x for x in nodes.values() if x.number > floor]
     while stack:
         for x in stack.pop().inputs:
             if isinstance(x, Node) and x.number not in nodes and x.requires_grad:

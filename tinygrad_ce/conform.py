@@ -33,7 +33,7 @@ def on_plain(derivation: Derivation, g: Any, out: Any, data: Any, params: dict[s
 
 def conform(gx: Any, x: Node, op: Op, derivation: Derivation, position: int, create_graph: bool) -> Any:
     """A gradient in the shape and dtype of what it is a gradient of, or an error that says what is wrong."""
-    data = x.data
+    data = x._data
     if type(data) is float:
         if type(gx) is float and not create_graph:
             return gx

@@ -40,6 +40,17 @@ def noting() -> Iterator[list[Any]]:
 
 
 @contextmanager
+def moving() -> Iterator[None]:
+    """A context in which nothing is noted or played back: held values move with their inputs."""
+    tokens = _note.set(None), _play.set(None)
+    try:
+        yield
+    finally:
+        _note.reset(tokens[0])
+        _play.reset(tokens[1])
+
+
+@contextmanager
 def playing(tape: list[Any]) -> Iterator[None]:
     """A context in which held values are those of the tape."""
     token = _play.set(iter(tape))

@@ -3,31 +3,73 @@
 `Node` holds the slots; `Value` (value.py) is a Node with operators and NumPy's protocols. Ops, rules and the
 sweep see only Nodes, so they can be read, and tested, without knowing what a Value is.
 
-    recording()          is a graph being recorded here?
+    recording()          is a graph being recorded here? True, False, or a Watch that is told of every node
     recorded(on)         a context in which it is, or is not; `no_grad` is recorded(False)
+    Watch, QUIET         who is told; nobody, where the engine itself records
+    rebound, Clock       when data was last put in the place of other data, or seen to have changed
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
+from functools import wraps
 from itertools import count
+from threading import Lock
 from typing import Any
 from weakref import finalize
 
-# A context variable, so that threads (and async tasks) each have their own answer.
-_recording: ContextVar[bool] = ContextVar("recording", default=True)
-recording = _recording.get
-
-# Creation numbers: every node is younger than its inputs, so a sweep needs no other order.
+# Creation numbers: every node is younger than its inputs, so a sweep needs no other order. They are a clock, too.
 next_number = count(1).__next__
-
 
 # Numbers of the inner nodes that want their gradient written. Few do, and the sweep asks of every node.
 retained: set[int] = set()
 
-UNSET: dict[str, Any] = {"grad": None, "label": "", "params": {}}
+# When a node's data was last rebound (`p.data = ...`), by its number.
+rebound: dict[int, int] = {}
+
+
+class Clock:
+    """The last time at which anything happened on account of which a sweep has to look closer at older nodes."""
+
+    last = 0
+    lock = Lock()
+
+
+UNSET: dict[str, Any] = {"grad": None, "label": "", "notes": None, "params": {}}
+
+
+class Watch:
+    """Who is told of nodes as they are made: this one looks at nothing (see observe.py for those that do)."""
+
+    samples = False  # whether fingerprints of leaves are taken (mutation.py)
+
+    def switched(self, on: bool) -> Any:
+        """The same where recording is switched on, or off."""
+        return self if on else False
+
+    def made(self, node: Node) -> None:
+        """A node was recorded; what is to be remembered of it goes into its notes."""
+
+    def computed(self, op: Any, inputs: tuple[Any, ...], out: Any) -> None:
+        """A constant was computed, which is not recorded."""
+
+    def sweeping(self) -> Watch | None:
+        """Who is told of what a sweep sends; None for nobody."""
+        return None
+
+    def sent(self, node: Node, inputs: Any, derivation: Any, g: Any, gradients: Any, needed: Any) -> None:
+        """A node has sent gradients to its inputs."""
+
+    def pushed(self, node: Node, inputs: Any, derivation: Any, tangents: Any, tangent: Any) -> None:
+        """A node has got its tangent."""
+
+
+QUIET = Watch()
+
+# A context variable, so that threads (and async tasks) each have their own answer.
+_recording: ContextVar[Any] = ContextVar("recording", default=True)
+recording = _recording.get
 
 
 class Node:
@@ -48,28 +90,32 @@ class Node:
     grad : None, array or Node
         A result of `backward`.
     label : str
+    notes : Any
+        Of a leaf, its fingerprint when it was last used (mutation.py); of an inner node, what a Watch remembers of it.
     retains : bool
         Whether `backward` writes `grad` on it although it is no leaf.
 
     Notes
     -----
     A scalar graph has millions of nodes, so an inner node sets only what the sweep reads: data, op, inputs, number,
-    requires_grad. The other slots read as their defaults until they are set.
+    requires_grad. The other slots read as their defaults until they are set. The engine reads and fills the slot
+    `_data`; `data` is the same for everybody else, and takes note when it is rebound.
     """
 
     __slots__ = (
         "__weakref__",
-        "data",
+        "_data",
         "grad",
         "inputs",
         "label",
+        "notes",
         "number",
         "op",
         "params",
         "requires_grad",
     )
 
-    data: Any
+    _data: Any
     op: Any  # an Op, which this file has no need to know, or None
     inputs: tuple[Any, ...]
     params: dict[str, Any]
@@ -77,6 +123,18 @@ class Node:
     requires_grad: bool
     grad: Any
     label: str
+    notes: Any
+
+    @property
+    def data(self) -> Any:
+        return self._data
+
+    @data.setter
+    def data(self, new: Any) -> None:
+        self._data = new
+        changed(self)
+        if self.op is None:
+            self.notes = None
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -107,16 +165,55 @@ class Node:
         raise NotImplementedError
 
 
+def changed(node: Node) -> None:
+    """Take note that a node's data is not what older nodes have seen."""
+    number = node.number
+    if number not in rebound:
+        finalize(node, rebound.pop, number, None)
+    with Clock.lock:
+        rebound[number] = Clock.last = next_number()
+
+
 def plain(x: Any) -> Any:
     """`x` without its past: a Node's data, anything else as it is."""
-    return x.data if isinstance(x, Node) else x
+    return x._data if isinstance(x, Node) else x
 
 
-@contextmanager
-def recorded(on: bool) -> Iterator[None]:
-    """A context in which operations on Values are recorded (`on`), or are not."""
-    token = _recording.set(on)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
+class recorded(AbstractContextManager[None]):
+    """A context in which operations on Values are recorded (`on`), or are not; or a decorator of functions."""
+
+    def __init__(self, on: bool) -> None:
+        self._on = on
+
+    def __enter__(self) -> None:
+        now = recording()
+        self._token = _recording.set(now.switched(self._on) if isinstance(now, Watch) else self._on)
+
+    def __exit__(self, *error: object) -> None:
+        _recording.reset(self._token)
+
+    def __call__(self, f: Any) -> Any:
+        @wraps(f)
+        def within(*args: Any, **kwargs: Any) -> Any:
+            with type(self)(self._on):
+                return f(*args, **kwargs)
+
+        return within
+
+
+class watched(AbstractContextManager[None]):
+    """A context in which a Watch (or nobody: QUIET) is told of nodes."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def __enter__(self) -> None:
+        self._token = _recording.set(self._watch)
+
+    def __exit__(self, *error: object) -> None:
+        _recording.reset(self._token)
+
+
+def unwatched() -> AbstractContextManager[None]:
+    """A context in which the engine records for itself: watched by nobody, unless somebody watches everything."""
+    return recorded(True) if type(recording()) is not bool else watched(QUIET)

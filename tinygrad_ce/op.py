@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from .derivation import AUTODIFF, Assumed, Assumption, Derivation, assumptions, normal
+from .invariants import Invariant
 from .node import Node, plain
 from .signature import Signature, all_numbers
 
@@ -59,6 +60,8 @@ class Op:
         `samples(rng)` yields `(inputs, params)` pairs that the test battery and the referee may use.
     accurate : Assumption, optional
         Where "autodiff" keeps its digits.
+    invariants : iterable of Invariant
+        What every derivation's gradient obeys (see invariants.py), which the referee checks.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Op:
         indices: Iterable[str] = (),
         samples: Callable[[np.random.Generator], Iterable[Any]] | None = None,
         accurate: Assumption | None = None,
+        invariants: Iterable[Invariant] = (),
     ) -> None:
         self.name = name or function.__name__.strip("_")
         self.module = function.__module__
@@ -82,6 +86,7 @@ class Op:
         self.kernel: Callable[..., Any] = kernel or decomposition or function
         self.scalar = scalar
         self.samples = samples
+        self.invariants = tuple(invariants)
         self.derivations: dict[str, Derivation] = {}
         self.shortcuts: list[Shortcut] = []
         self.default = AUTODIFF
@@ -97,7 +102,7 @@ class Op:
             signature.constants,
             signature.variadic,
         )
-        self._unary = len(self.input_names) == 1 and not self.option_names and self.variadic is None
+        self.unary = len(self.input_names) == 1 and not self.option_names and self.variadic is None
         if decomposition is not None:
             formula = "the sweep through the decomposition"
             self.derivations[AUTODIFF] = Derivation(AUTODIFF, _no_rule, formula=formula, accurate=accurate)
@@ -105,7 +110,7 @@ class Op:
     # -- calling ---------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._unary and self._guard is None and len(args) == 1 and not kwargs and isinstance(args[0], Node):
+        if self.unary and len(args) == 1 and not kwargs and isinstance(args[0], Node):
             return type(args[0]).record(self, args, self.defaults)  # the commonest call, the short way
         guard = self._guard
         if guard is not None:
@@ -175,6 +180,7 @@ class Op:
     def guard(self, check: Callable[..., None]) -> Callable[..., None]:
         """Give a check of the arguments that calls run first, unless they say `validate=False`."""
         self._guard = check
+        self.unary = False
         return check
 
     def derivation(

@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node, next_number, plain, recording
+from .mutation import used
+from .node import Node, Watch, next_number, plain, recording
 from .op import Op
 
 _new = object.__new__
+ndarray = np.ndarray
 Binary = Callable[[Any, Any], Any]
 
 
@@ -27,11 +29,11 @@ def binary(op: Op) -> tuple[Binary, Binary]:
     scalar, kernel = op.scalar, op.kernel
 
     def operate(self: Any, other: Any) -> Any:
-        a = self.data
+        a = self._data
         kind = type(other)
         value = type(self)
         if kind is value:
-            b = other.data
+            b = other._data
             requires = self.requires_grad or other.requires_grad
         elif kind is float or (kind is np.ndarray and other.dtype.kind in "fiub"):
             b = other
@@ -43,19 +45,28 @@ def binary(op: Op) -> tuple[Binary, Binary]:
             return op(self, other) if _operand(other) else NotImplemented
         if type(a) is float and type(b) is float and scalar is not None:
             data = scalar(a, b)
+            watch = recording()
         else:
             try:
                 data = kernel(a, b)
             except (ValueError, TypeError):
                 return op(self, other)  # which says what is wrong
-        if not (requires and recording()):
-            return value.leaf(data, False)
+            watch = recording()
+            if watch:
+                if self.op is None and self.requires_grad and type(a) is ndarray:
+                    used(self, watch)
+                if kind is value and other.op is None and other.requires_grad and type(b) is ndarray:
+                    used(other, watch)
+        if not (requires and watch):
+            return _constant(value, op, (self, other), data, watch)
         node = _new(value)
-        node.data = data
+        node._data = data
         node.op = op
         node.inputs = (self, other)
         node.number = next_number()
         node.requires_grad = True
+        if watch is not True:
+            watch.made(node)
         return node
 
     def reflected(self: Any, other: Any) -> Any:
@@ -69,20 +80,25 @@ def unary(op: Op) -> Callable[[Any], Any]:
     scalar, kernel = op.scalar, op.kernel
 
     def operate(self: Any) -> Any:
-        a = self.data
+        a = self._data
         value = type(self)
-        if type(a) is np.ndarray:
+        if type(a) is ndarray:
             data = kernel(a)
         else:
             data = scalar(a) if type(a) is float and scalar is not None else op.evaluate((a,), op.defaults)
-        if not (self.requires_grad and recording()):
-            return value.leaf(data, False)
+        watch = recording()
+        if not (self.requires_grad and watch):
+            return _constant(value, op, (self,), data, watch)
+        if self.op is None and type(a) is ndarray:
+            used(self, watch)
         node = _new(value)
-        node.data = data
+        node._data = data
         node.op = op
         node.inputs = (self,)
         node.number = next_number()
         node.requires_grad = True
+        if watch is not True:
+            watch.made(node)
         return node
 
     return operate
@@ -90,7 +106,13 @@ def unary(op: Op) -> Callable[[Any], Any]:
 
 def comparison(compare: Binary) -> Binary:
     """A comparison of the data: a bool, or an array of them."""
-    return lambda self, other: compare(self.data, plain(other))
+    return lambda self, other: compare(self._data, plain(other))
+
+
+def _constant(value: Any, op: Op, inputs: tuple[Any, ...], data: Any, watch: Any) -> Any:
+    if isinstance(watch, Watch):
+        watch.computed(op, inputs, data)
+    return value.leaf(data, False)
 
 
 def _operand(x: Any) -> bool:

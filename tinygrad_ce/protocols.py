@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from .node import UNSET, Node
+from .op import Op
+from .operators import unary
 from .registry import registry
 
 rules = registry.numpy
+_unary: dict[Any, Callable[[Any], Any]] = {}  # the short way of ufuncs of one argument, by what handles them
 
 
 class ArrayProtocols(Node):
@@ -23,8 +26,15 @@ class ArrayProtocols(Node):
     __slots__ = ()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "__call__" and not kwargs and ufunc in rules:
-            return rules[ufunc](*inputs)
+        if method == "__call__" and not kwargs:
+            handler = rules.get(ufunc)
+            short = _unary.get(handler)
+            if short is not None:
+                return short(self)
+            if handler is not None:
+                if isinstance(handler, Op) and handler.unary:
+                    _unary[handler] = unary(handler)
+                return handler(*inputs)
         name = f"np.{ufunc.__name__}"
         if method != "__call__":
             hint = " (np.sum is np.add.reduce)" if (ufunc, method) == (np.add, "reduce") else ""

@@ -1,6 +1,7 @@
 """The reverse sweep, over anything with op, inputs, data.
 
     reverse(root, seed, ...)    adjoints, by creation number: the gradient of <seed, root>
+    leading_to                  which nodes a gradient with respect to some of them passes through
     route, pull                 one node of it: which derivation, and what it sends
 
 Nodes are visited in decreasing creation number, which is a topological order because every node is younger
@@ -28,8 +29,11 @@ from .choice import Choice, reachable
 from .conform import conform, fits, on_plain
 from .derivation import AUTODIFF, Derivation
 from .identities import cast_like, less_one, spent
-from .node import Node, next_number, plain, recorded, retained
+from .mutation import require_intact, written
+from .node import Clock, Node, Watch, next_number, plain, recorded, recording, retained, unwatched, watched
 from .op import Op
+from .quick import accumulate, elementwise
+from .tracing import place
 
 
 def reverse(
@@ -42,6 +46,8 @@ def reverse(
     again: bool | None = None,
     floor: int = 0,
     nodes: Mapping[int, Node] | None = None,
+    useful: set[int] | None = None,
+    beside: Sequence[tuple[Node, Any]] = (),
 ) -> dict[int, tuple[Node, Any]]:
     """Nodes and adjoints of what is wanted (by default: leaves, and what retains its gradient) by number.
 
@@ -58,11 +64,14 @@ def reverse(
         Nodes numbered at or below it are boundaries: their adjoints are formed, and not passed on.
     nodes : mapping, optional
         `reachable(root, floor)`, where the caller has it.
+    useful : set, optional
+        `leading_to(nodes, wanted)`, where the caller has it.
+    beside : sequence of (node, cotangent)
+        Further roots: the gradient is of the sum of all <seed, root>.
     """
     again = create_graph if again is None else again
-    useful = None
-    if wanted is not None:
-        useful = _leading_to(reachable(root, floor) if nodes is None else nodes, wanted)
+    if wanted is not None and useful is None:
+        useful = leading_to(reachable(root, floor, [x for x, _ in beside]) if nodes is None else nodes, wanted)
     held = wanted or {}
     adjoints: dict[int, Any] = {root.number: seed}
     owned: set[int] = set()  # adjoints that are arrays of the sweep's own, safe to add to in place
@@ -70,11 +79,20 @@ def reverse(
     pending = [-root.number]  # a heap: the youngest node first
     found: dict[int, Node] = {root.number: root}
     limits: dict[int, int] = {}  # how often adjoints that came through a `spent` node may be differentiated
-    quick = choice.request is None and not create_graph and wanted is None
+    stale = Clock.last  # older nodes are looked at more closely: something changed, or was watched, since
+    watch = recording().sweeping() if isinstance(recording(), Watch) else None
+    quick = choice.request is None and not create_graph and wanted is None and watch is None
+    for x, gx in beside:
+        if x.number in found:
+            accumulate(adjoints, owned, x.number, gx)
+        else:
+            adjoints[x.number] = gx
+            found[x.number] = x
+            heappush(pending, -x.number)
 
     while pending:
         if quick:
-            _elementwise(pending, found, adjoints, owned)
+            elementwise(pending, found, adjoints, owned, stale)
             if not pending:
                 break
         number = -heappop(pending)
@@ -85,17 +103,23 @@ def reverse(
         if (op is None or number in retained) if wanted is None else number in wanted:
             result = g if number in owned or wanted is not None else _own(g)
             results[number] = (node, result if limit is None else spent(result, left=limit))
+            if op is None and wanted is None and node.notes is not None:
+                view, before = node.notes
+                if view.tobytes() != before:
+                    raise written(node, root)
         if op is None or number <= floor:
             continue
         if again and op is spent:
             left = less_one(node.params["left"])
             limit = left if limit is None else min(left, limit)
-        for x, gx in _sent(node, op, g, choice, create_graph, again, useful, held):
+        if number < stale:
+            require_intact(node)
+        for x, gx in _sent(node, op, g, choice, create_graph, again, useful, held, watch):
             k = x.number
             if limit is not None:
                 limits[k] = min(limit, limits.get(k, limit))
             if k in adjoints:
-                _accumulate(adjoints, owned, k, gx)
+                accumulate(adjoints, owned, k, gx)
             else:
                 adjoints[k] = gx
                 found[k] = x
@@ -103,86 +127,18 @@ def reverse(
     return results
 
 
-def _accumulate(adjoints: dict[int, Any], owned: set[int], k: int, gx: Any) -> None:
-    """Add a contribution; in place where the sum so far is an array of the sweep's own."""
-    total = adjoints[k]
-    if type(total) is not np.ndarray:
-        adjoints[k] = total + gx
-    elif k in owned:
-        total += gx
-    else:
-        adjoints[k] = total + gx
-        owned.add(k)
-
-
 def _own(g: Any) -> Any:
     # A rule may return g itself, or a view of it: what becomes .grad must share memory with nothing.
     return g.copy() if isinstance(g, np.ndarray) else g
 
 
-def _leading_to(nodes: Mapping[int, Node], wanted: Mapping[int, Node]) -> set[int]:
+def leading_to(nodes: Mapping[int, Node], wanted: Mapping[int, Any]) -> set[int]:
+    """Numbers of those nodes that are wanted, or depend on one that is."""
     useful: set[int] = set()
     for number in sorted(nodes):
         if number in wanted or any(isinstance(x, Node) and x.number in useful for x in nodes[number].inputs):
             useful.add(number)
     return useful
-
-
-def _elementwise(pending: list[int], found: dict[int, Any], adjoints: dict[int, Any], owned: set[int]) -> None:
-    """Sweep on while nodes are elementwise, on floats or on arrays of one shape and dtype: no detours.
-
-    The same steps as the loop in `reverse`, unrolled, for graphs with very many small nodes. Stops before the
-    first node that is anything else, or at which Python's floats refuse what NumPy's answer (1/0).
-    """
-    while pending:
-        number = -pending[0]
-        node = found[number]
-        op, g = node.op, adjoints[number]
-        if op is None or op.partials is None or number in retained:
-            return
-        inputs, partials = node.inputs, op.partials
-        tx = ty = None
-        try:
-            if len(inputs) == 2:
-                x, y = inputs
-                a = x.data if isinstance(x, Node) else x
-                b = y.data if isinstance(y, Node) else y
-                if x is not a and x.requires_grad:
-                    p = partials[0]
-                    tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a, b)
-                if y is not b and y.requires_grad:
-                    p = partials[1]
-                    ty = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a, b)
-                    if type(ty) is not float and not fits(ty, b):
-                        return
-            elif len(inputs) == 1:
-                x, p = inputs[0], partials[0]
-                a = x.data
-                tx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node.data, a)
-            else:
-                return
-        except (ArithmeticError, TypeError):
-            return
-        if tx is not None and (type(tx) is not float or type(a) is not float) and not fits(tx, a):
-            return
-        heappop(pending)
-        del found[number], adjoints[number]
-        if tx is not None:
-            k = x.number
-            if k in adjoints:
-                _accumulate(adjoints, owned, k, tx)
-            else:
-                adjoints[k] = tx
-                found[k] = x
-                heappush(pending, -k)
-        if ty is not None:
-            k = y.number
-            if k in adjoints:
-                _accumulate(adjoints, owned, k, ty)
-            else:
-                adjoints[k] = ty
-                found[k] = y
-                heappush(pending, -k)
 
 
 def _sent(
@@ -194,6 +150,7 @@ def _sent(
     again: bool,
     useful: set[int] | None,
     held: Mapping[int, Any],
+    watch: Watch | None,
 ) -> list[tuple[Node, Any]]:
     """What a node sends to its inputs: (input, gradient) for each that wants one."""
     inputs, derivation = route(node, op, choice, held, again)
@@ -202,7 +159,12 @@ def _sent(
         for i, x in enumerate(inputs)
         if isinstance(x, Node) and x.requires_grad and (useful is None or x.number in useful)
     ]
-    gradients = pull(node, op, inputs, derivation, g, needed, choice, create_graph, again)
+    if watch is None:
+        gradients = pull(node, op, inputs, derivation, g, needed, choice, create_graph, again)
+    else:
+        with watched(watch):
+            gradients = pull(node, op, inputs, derivation, g, needed, choice, create_graph, again)
+        watch.sent(node, inputs, derivation, g, gradients, needed)
     return [(inputs[i], gradients[i]) for i in needed if gradients[i] is not None]
 
 
@@ -218,6 +180,8 @@ def route(
         if jump is not None:
             shortcut, inner = jump
             if not again or shortcut.derivation.order is None or shortcut.derivation.order > 1:
+                if inner.number < Clock.last:
+                    require_intact(inner)
                 return (*inner.inputs, *node.inputs[1:]), shortcut.derivation
     derivation = choice.of(op)
     if again and derivation.order is not None and derivation.order < 2:
@@ -245,16 +209,19 @@ def pull(
         elif create_graph:
             raw = derivation.rule(g, node, inputs, node.params, needed)
         else:
-            data = tuple([x.data if isinstance(x, Node) else x for x in inputs])
-            raw = on_plain(derivation, g, node.data, data, node.params, needed)
+            data = tuple([x._data if isinstance(x, Node) else x for x in inputs])
+            raw = on_plain(derivation, g, node._data, data, node.params, needed)
     except Exception as error:
         label = f", of '{node.label}'" if node.label else ""
-        error.add_note(f"in derivation '{derivation.name}' of {op.name}{label} ({op.describe(inputs, node.params)})")
+        what = f"in derivation '{derivation.name}' of {op.name}{label} ({op.describe(inputs, node.params)})"
+        error.add_note(f"{what}, {place(node) or 'made where tg.trace() around the forward would say'}")
         raise
     gradients: list[Any] = [None] * len(inputs)
     for i in needed:
-        if raw[i] is not None:
-            gx = conform(raw[i], inputs[i], op, derivation, i, create_graph)
+        gx = raw[i]
+        if gx is not None:
+            if create_graph or not fits(gx, inputs[i]._data):
+                gx = conform(gx, inputs[i], op, derivation, i, create_graph)
             gradients[i] = spent(gx, left=derivation.order - 1) if again and derivation.order is not None else gx
     return gradients
 
@@ -280,11 +247,11 @@ def _through_decomposition(
         for i in needed:
             leaves[i] = type(node).leaf(leaves[i])
     floor = next_number()  # older: the leaves; younger: what the decomposition makes of them
-    with recorded(True):
+    with recorded(True) if create_graph else unwatched():
         out = op.decomposition(*leaves, **node.params)
-    if np.shape(plain(out)) != np.shape(node.data):
+    if np.shape(plain(out)) != np.shape(node._data):
         raise ValueError(
-            f"the forward of {op.name} returns shape {np.shape(node.data)}, "
+            f"the forward of {op.name} returns shape {np.shape(node._data)}, "
             f"its decomposition shape {np.shape(plain(out))}"
         )
     gradients: list[Any] = [None] * len(leaves)

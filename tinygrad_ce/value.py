@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 
 from . import ops
-from .arrays import as_data
+from .arrays import as_data, ones_like
 from .choice import Request, choose
 from .identities import cast, cast_like
-from .node import Node, next_number, plain, recorded, recording
+from .mutation import used
+from .node import Node, Watch, next_number, plain, recorded, recording
 from .op import Op
 from .operators import binary, comparison, unary
 from .ops.indexing import index
 from .ops.shaping import reshape as _reshape
 from .protocols import ArrayProtocols
 from .sweep import reverse
+from .tracing import place
 
 
 class Value(ArrayProtocols):
@@ -60,7 +62,7 @@ class Value(ArrayProtocols):
     __slots__ = ()
 
     def __init__(self, data: Any, *, requires_grad: bool = True, label: str = "") -> None:
-        self.data = as_data(data, requires_grad)
+        self._data = as_data(data, requires_grad)
         self.op = None
         self.inputs = ()
         self.params = _NO_PARAMS
@@ -68,6 +70,7 @@ class Value(ArrayProtocols):
         self.requires_grad = bool(requires_grad)
         self.grad = None
         self.label = label
+        self.notes = None
 
     # -- what the engine asks for ------------------------------------------------------------------------------
 
@@ -75,13 +78,16 @@ class Value(ArrayProtocols):
     def record(cls, op: Op, inputs: tuple[Any, ...], params: dict[str, Any]) -> Value:
         """The node that `op` makes of `inputs`; a constant where none of them needs a gradient."""
         requires = False
+        watch = recording()
         data = []
         constants = op.constants
         for i, x in enumerate(inputs):
             if isinstance(x, Node):
-                data.append(x.data)
+                data.append(x._data)
                 if x.requires_grad and i not in constants:
                     requires = True
+                    if x.op is None and watch and type(x._data) is np.ndarray:
+                        used(x, watch)
             else:
                 data.append(x)
         out = None
@@ -92,22 +98,26 @@ class Value(ArrayProtocols):
                 break
         if out is None:
             out = op.evaluate(data, params)
-        if not (requires and op.derivations and recording()):
+        if not (requires and watch and op.derivations):
+            if isinstance(watch, Watch):
+                watch.computed(op, inputs, out)
             return cls.leaf(out, False)
         node: Value = _new(cls)
-        node.data = out
+        node._data = out
         node.op = op
         node.inputs = inputs
         node.params = params
         node.number = next_number()
         node.requires_grad = True
+        if watch is not True:
+            watch.made(node)
         return node
 
     @classmethod
     def leaf(cls, data: Any, requires_grad: bool = True) -> Value:
         """A node without a past, its data taken as it is."""
         self: Value = _new(cls)
-        self.data = data
+        self._data = data
         self.op = None
         self.inputs = ()
         self.params = _NO_PARAMS
@@ -115,6 +125,7 @@ class Value(ArrayProtocols):
         self.requires_grad = requires_grad
         self.grad = None
         self.label = ""
+        self.notes = None
         return self
 
     @property
@@ -122,11 +133,16 @@ class Value(ArrayProtocols):
         """The Values that this one was made of, in order."""
         return tuple([x for x in self.inputs if isinstance(x, Value)])
 
+    @property
+    def place(self) -> str:
+        """Where in the user's code it was made, if that was under `tg.trace()`; else empty."""
+        return place(self)
+
     # -- the array's attributes --------------------------------------------------------------------------------
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return () if type(self.data) is float else self.data.shape
+        return () if type(self._data) is float else self._data.shape
 
     @property
     def ndim(self) -> int:
@@ -134,26 +150,26 @@ class Value(ArrayProtocols):
 
     @property
     def size(self) -> int:
-        return 1 if type(self.data) is float else int(self.data.size)
+        return 1 if type(self._data) is float else int(self._data.size)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return _FLOAT64 if type(self.data) is float else self.data.dtype
+        return _FLOAT64 if type(self._data) is float else self._data.dtype
 
     @property
     def T(self) -> Value:
         """The transpose: all axes reversed."""
-        return ops.transpose(self)
+        return self.record(ops.transpose, (self,), ops.transpose.defaults)
 
     def item(self) -> float:
         """The one element, as a Python number."""
         if self.size != 1:
             raise ValueError(f"item() is for one element; this Value has shape {self.shape}")
-        return self.data if type(self.data) is float else self.data.item()
+        return self._data if type(self._data) is float else self._data.item()
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The data as an ndarray, without a copy where it is one."""
-        return np.asarray(self.data)
+        return np.asarray(self._data)
 
     def tolist(self) -> Any:
         """The data as nested lists of Python numbers."""
@@ -161,7 +177,7 @@ class Value(ArrayProtocols):
 
     def detach(self) -> Value:
         """A leaf with the same data and no past, for which no gradient is computed."""
-        return Value.leaf(self.data, False)
+        return Value.leaf(self._data, False)
 
     # -- gradients ---------------------------------------------------------------------------------------------
 
@@ -221,7 +237,7 @@ class Value(ArrayProtocols):
                     f"backward() of shape {self.shape} needs gradient=, a cotangent of that shape; "
                     f"or reduce it to one number first, with .sum() or .mean()"
                 )
-            return 1.0 if type(self.data) is float else np.ones_like(self.data)
+            return ones_like(self._data)
         if type(gradient) in (int, float):
             gradient = float(gradient)
         elif not isinstance(gradient, Value):
@@ -323,11 +339,11 @@ class Value(ArrayProtocols):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy of a leaf is a leaf; a copy of a node is a leaf with its data: a graph is not dragged along.
-        return _rebuild, (self.data, self.requires_grad, self.label)
+        return _rebuild, (self._data, self.requires_grad, self.label)
 
     def __repr__(self) -> str:
-        if not isinstance(self.data, (np.ndarray, np.generic)):
-            parts = [repr(self.data)]
+        if not isinstance(self._data, (np.ndarray, np.generic)):
+            parts = [repr(self._data)]
         else:
             parts = [np.array2string(self.numpy(), precision=4, threshold=6, separator=", ").replace("\n", "")]
             parts += [f"shape={self.shape}", f"dtype={self.dtype}"]

@@ -50,13 +50,16 @@ def bytes_a_node(length: int) -> float:
     return (peak - empty) / length
 
 
-ROWS = (
-    Row(
-        name="deep chains",
+def _row(collector: bool) -> Row:
+    return Row(
+        name="deep chains" if collector else "deep chains, cyclic collector off",
         what="Multiplications and additions of one number: built, swept, freed.",
         unit="node",
         baseline=f"{LENGTHS[0]:,} nodes",
         competitors=tuple(Competitor(f"{n:,} nodes", partial(_chain, n), per=n) for n in LENGTHS),
-        facts=_bytes,
-    ),
-)
+        collector=collector,
+        facts=_bytes if collector else None,
+    )
+
+
+ROWS = (_row(collector=True), _row(collector=False))

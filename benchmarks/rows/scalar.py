@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
@@ -24,15 +25,13 @@ def _values(library: str) -> type[Any]:
         from micrograd.engine import Value as theirs
 
         return theirs  # type: ignore[no-any-return]
-    from tinygrad_ce import Value
-
-    return Value
+    return import_module(library).Value  # type: ignore[no-any-return]
 
 
 # -- a chain ---------------------------------------------------------------------------------------------------
 
 
-def _chain(library: str) -> Run:
+def chain(library: str) -> Run:
     value = _values(library)
 
     def run() -> Any:
@@ -153,7 +152,7 @@ ROWS = (
         unit="node",
         baseline="micrograd",
         competitors=tuple(
-            Competitor(name, partial(_chain, name), needs=name, per=LINKS) for name in (OURS, "micrograd")
+            Competitor(name, partial(chain, name), needs=name, per=LINKS) for name in (OURS, "micrograd")
         ),
         aim=_AIM,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,8 @@ def _data() -> tuple[Any, Any, Any]:
     return a, b - 1.0, x
 
 
-def _ours(leaves: bool) -> Run:
-    import tinygrad_ce as tg
-
+def ours(leaves: bool, library: str = OURS) -> Run:
+    tg = import_module(library)
     data = _data()
 
     def run() -> Any:
@@ -81,7 +81,7 @@ def _row(leaves: bool) -> Row:
         unit="node",
         baseline="NumPy by hand",
         competitors=(
-            Competitor(OURS, partial(_ours, leaves), per=nodes),
+            Competitor(OURS, partial(ours, leaves), per=nodes),
             Competitor("torch", partial(_torch, leaves), needs="torch", per=nodes),
             Competitor("NumPy by hand", partial(_numpy, leaves), per=nodes),
         ),

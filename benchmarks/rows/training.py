@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from importlib import import_module
 from itertools import cycle, pairwise
 from typing import Any
 
@@ -21,27 +22,25 @@ _BATCHES = 8
 _LR, _BETA1, _BETA2, _EPS = 1e-3, 0.9, 0.999, 1e-8
 
 
-def _weights() -> list[Any]:
+def first_weights() -> list[Any]:
     """W₁ (out, in), b₁, W₂, b₂, uniform as torch.nn.Linear draws them."""
     rng = np.random.default_rng(0)
     shapes = [shape for m, n in pairwise(SIZES) for shape in ((n, m), (n,))]
     return [rng.uniform(-0.125, 0.125, size=shape) for shape in shapes]
 
 
-def _batches(size: int) -> list[tuple[Any, Any]]:
+def batches_of(size: int) -> list[tuple[Any, Any]]:
     rng = np.random.default_rng(1)
     return [(rng.uniform(size=(size, SIZES[0])), rng.integers(0, SIZES[-1], size=size)) for _ in range(_BATCHES)]
 
 
-def _ours(size: int) -> Run:
-    import tinygrad_ce as tg
-    from tinygrad_ce import nn, optim
-
-    model = nn.MLP(SIZES)
-    for p, w in zip(model.parameters(), _weights(), strict=True):
+def ours(size: int, library: str = OURS) -> Run:
+    tg = import_module(library)
+    model = tg.nn.MLP(SIZES)
+    for p, w in zip(model.parameters(), first_weights(), strict=True):
         p.data = w
-    optimizer = optim.Adam(model.parameters(), lr=_LR)
-    batches = cycle(_batches(size))
+    optimizer = tg.optim.Adam(model.parameters(), lr=_LR)
+    batches = cycle(batches_of(size))
 
     def run() -> Any:
         x, y = next(batches)
@@ -60,10 +59,10 @@ def _torch(size: int) -> Run:
     layers = [torch.nn.Linear(m, n, dtype=torch.float64) for m, n in pairwise(SIZES)]
     model = torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1])
     with torch.no_grad():
-        for p, w in zip(model.parameters(), _weights(), strict=True):
+        for p, w in zip(model.parameters(), first_weights(), strict=True):
             p.copy_(torch.from_numpy(w))
     optimizer = torch.optim.Adam(model.parameters(), lr=_LR)
-    batches = cycle([(torch.from_numpy(x), torch.from_numpy(y)) for x, y in _batches(size)])
+    batches = cycle([(torch.from_numpy(x), torch.from_numpy(y)) for x, y in batches_of(size)])
 
     def run() -> Any:
         x, y = next(batches)
@@ -98,9 +97,9 @@ def _rates() -> Iterator[tuple[float, float]]:
 
 def _each(size: int) -> Run:
     """Adam on one parameter after the other."""
-    weights = _weights()
+    weights = first_weights()
     means, squares = [[np.zeros_like(w) for w in weights] for _ in range(2)]
-    batches, rates = cycle(_batches(size)), _rates()
+    batches, rates = cycle(batches_of(size)), _rates()
 
     def run() -> Any:
         loss, gradients = _gradients(weights, *next(batches))
@@ -118,12 +117,12 @@ def _each(size: int) -> Run:
 
 def _flat(size: int) -> Run:
     """Adam on all parameters at once: one vector, of which the weights are views."""
-    start = _weights()
+    start = first_weights()
     flat = np.concatenate([w.ravel() for w in start])
     cuts = np.cumsum([w.size for w in start])[:-1]
     weights = [part.reshape(w.shape) for part, w in zip(np.split(flat, cuts), start, strict=True)]
     mean, square = np.zeros_like(flat), np.zeros_like(flat)
-    batches, rates = cycle(_batches(size)), _rates()
+    batches, rates = cycle(batches_of(size)), _rates()
 
     def run() -> Any:
         nonlocal mean, square, flat
@@ -145,7 +144,7 @@ def _row(size: int) -> Row:
         unit="step",
         baseline=BY_HAND,
         competitors=(
-            Competitor(OURS, partial(_ours, size)),
+            Competitor(OURS, partial(ours, size)),
             Competitor("torch", partial(_torch, size), needs="torch"),
             Competitor(f"{BY_HAND}, Adam one by one", partial(_each, size)),
             Competitor(BY_HAND, partial(_flat, size)),

@@ -39,8 +39,11 @@ def resolve(truth: Truth, v: Verdicts, i: int, g: Any, own: bool, large: bool) -
         sides = truth.sides(i, index)
         on = weights != 0
         a = v.found[spot]
-        if large and not np.isfinite(a) and abs(v.truth.value[spot]) <= v.bar[spot]:
-            v.wrong[spot], v.unclear[spot] = False, True  # inf · 0, where f has long been constant
+        if not own and not np.isfinite(a) and (large or np.all(truth.near.base[weights != 0] == 0)):
+            v.wrong[spot], v.unclear[spot] = (
+                False,
+                True,
+            )  # an overflow at 1e8, or 0/0 as of a deviation of equal numbers
             continue
         if np.any(sides.jump & on):
             v.wrong[spot], v.lost[spot], v.unclear[spot] = False, False, True

@@ -91,10 +91,10 @@ def families(subject: Subject, layout: Layout, *, full: bool = True) -> Iterator
     rng = np.random.default_rng(2)
     base = layout.shrunk()
     loose = [i for i in subject.moving if layout.kinds[i] in FREE_KINDS]
-    narrow = any(base[i].dtype.itemsize < 8 for i in subject.moving)
+    narrow = any(base[i].dtype.itemsize < 8 or _is_square(base[i]) for i in subject.moving)
     for name, transform in VALUES.items():
         if narrow and name.startswith("far"):
-            continue  # numbers beside each other are one float there
+            continue  # numbers beside each other are one float there, and a matrix has rank one
         if loose:
             yield Point(name, _with(base, {i: transform(base[i], rng) for i in loose}))
         if 1 < len(loose) < 7 and name in ALONE:
@@ -109,6 +109,10 @@ def families(subject: Subject, layout: Layout, *, full: bool = True) -> Iterator
     yield from _switches(base)
     yield from _other_dtypes(subject, base)
     yield from _loose_shapes(subject, base, loose)
+
+
+def _is_square(x: Any) -> bool:
+    return x.ndim > 1 and x.shape[-1] == x.shape[-2] > 1
 
 
 def _rolled(x: Any) -> Any:

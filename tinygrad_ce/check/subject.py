@@ -62,7 +62,7 @@ class Subject:
     invariants : tuple
         What an op declares of its gradient, see `invariants.py`.
     source : tuple
-        What to name in a reproduction: ("rule", f, vjp), ("function", f) or ("op", op, name, params).
+        What to name in a reproduction: ("rule", f, vjp), ("function", f, derivation) or ("op", op, name, params).
     """
 
     name: str
@@ -208,7 +208,15 @@ def of_function(f: Callable[..., Any], inputs: Sequence[Any], wrt: Any, name: st
         return swept(f, xs, moving, g, derivation)
 
     return Subject(
-        name, forward, rule, tuple(inputs), moving, names, on_values=f, own_rule=False, source=("function", f)
+        name,
+        forward,
+        rule,
+        tuple(inputs),
+        moving,
+        names,
+        on_values=f,
+        own_rule=False,
+        source=("function", f, derivation),
     )
 
 

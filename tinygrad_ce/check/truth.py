@@ -24,6 +24,7 @@ from .precision import HIGH, eps, nudged, raised, typical, unravel
 from .subject import Subject
 from .tracing import traced_gradients
 
+MPMATH = 400  # how many entries of a Jacobian it is asked for
 _COMPLEX = np.result_type(HIGH, np.complex64)
 
 
@@ -59,15 +60,22 @@ class Truth:
         Use the complex step everywhere, not only where differences are poor.
     entries : int, optional
         How many entries of each input to look at: the first, the last and a random choice between. All by default.
+    exact : bool
+        Ask mpmath too, where the Jacobian is small.
     """
 
     def __init__(
-        self, subject: Subject, inputs: Sequence[Any], thorough: bool = False, entries: int | None = None
+        self,
+        subject: Subject,
+        inputs: Sequence[Any],
+        thorough: bool = False,
+        entries: int | None = None,
+        exact: bool = False,
     ) -> None:
         self.subject = subject
         self.inputs = list(inputs)
         self.skipped: list[str] = []
-        self.used: dict[str, int] = {"differences": 0, "complex step": 0, "trace": 0}
+        self.used: dict[str, int] = {"differences": 0, "complex step": 0, "trace": 0, "mpmath": 0}
         self.near, why = high(lambda xs: subject.out(xs), inputs, subject.moving)
         if why:
             self.skipped.append(why)
@@ -79,6 +87,8 @@ class Truth:
         self.thorough = thorough
         self.chosen = {i: _chosen(self.near.inputs[i].size, entries) for i in subject.moving}
         self.jacobian = {i: self._columns(i) for i in subject.moving}
+        if exact:
+            self._ask_mpmath()
 
     # -- the Jacobian ------------------------------------------------------------------------------------------
 
@@ -107,6 +117,28 @@ class Truth:
         unseen = 1024.0 * self.near.unit * np.max(np.abs(value[np.isfinite(value)]), initial=0.0)
         bar = np.where(value == 0, np.maximum(bar, float(unseen)), bar)
         return value, bar, other, other_bar
+
+    def _ask_mpmath(self) -> None:
+        """The Jacobian in 60 digits, wherever differences confirm it."""
+        from .exact import exact_jacobian
+
+        for i, (v, b, o, ob) in self.jacobian.items():
+            if self.chosen[i] is not None or v.size > MPMATH:
+                self.skipped.append(f"mpmath: the Jacobian of '{self.subject.names[i]}' has over {MPMATH} entries")
+                continue
+            try:
+                found, bars = exact_jacobian(self.subject.on_values or self.subject.forward, self.inputs, i)
+                exact = np.asarray(found, dtype=self.near.dtype).reshape(self.outputs, -1).T
+                own = np.asarray(bars, dtype=float).reshape(self.outputs, -1).T
+            except ImportError:
+                raise
+            except Exception as error:
+                self.skipped.append(f"mpmath: {type(error).__name__}: {error!s:.100}")
+                continue
+            own = own + eps(self.near.dtype) * np.abs(exact).astype(float)
+            take = (np.abs(exact - v) <= 2.0 * b + GOOD * np.abs(v)) & (own <= b) & np.isfinite(exact)
+            self.used["mpmath"] += int(np.count_nonzero(take))
+            self.jacobian[i] = (np.where(take, exact, v), np.where(take, own, b), np.where(take, np.nan, o), ob)
 
     def _traced_slope(self, i: int, index: tuple[int, ...]) -> tuple[Any, Any] | None:
         """For one number as result: the trace's slope in one entry, with its error bar. One trace tells all entries."""

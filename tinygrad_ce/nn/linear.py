@@ -78,7 +78,7 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Any:
         """x of shape (..., in) to shape (..., out)."""
-        shape = np.shape(x)
+        shape = x.shape if hasattr(x, "shape") else np.shape(x)
         if not shape or shape[-1] != self.in_features:
             raise ValueError(f"{self._name()} takes inputs of shape (..., {self.in_features}), not {shape}")
         y = x @ self.weight.T

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..forms import elementwise, ieee, primitive, unbroadcast
 from ..held import hold
+from ..invariants import LINEAR, entrywise, even, homogeneous, odd
 from ..node import Node
 from ..registry import implements
 
@@ -30,11 +31,18 @@ def _select(condition: Any, a: Any, b: Any) -> Any:
 
 # -- arithmetic ------------------------------------------------------------------------------------------------
 
-add = elementwise(np.add, 1, 1, scalar=operator.add, formula="g, g")
-subtract = elementwise(np.subtract, 1, -1, scalar=operator.sub, formula="g, −g")
-negative = elementwise(np.negative, -1, scalar=operator.neg, formula="−g")
-positive = elementwise(np.positive, 1, scalar=operator.pos, formula="g")
-multiply = elementwise(np.multiply, lambda out, x, y: y, lambda out, x, y: x, scalar=operator.mul, formula="g y, g x")
+add = elementwise(np.add, 1, 1, scalar=operator.add, formula="g, g", invariants=[LINEAR])
+subtract = elementwise(np.subtract, 1, -1, scalar=operator.sub, formula="g, −g", invariants=[LINEAR])
+negative = elementwise(np.negative, -1, scalar=operator.neg, formula="−g", invariants=[LINEAR])
+positive = elementwise(np.positive, 1, scalar=operator.pos, formula="g", invariants=[LINEAR])
+multiply = elementwise(
+    np.multiply,
+    lambda out, x, y: y,
+    lambda out, x, y: x,
+    scalar=operator.mul,
+    formula="g y, g x",
+    invariants=[homogeneous("x"), homogeneous("y")],
+)
 divide = elementwise(
     np.divide,
     lambda out, x, y: 1.0 / y,
@@ -42,6 +50,7 @@ divide = elementwise(
     scalar=ieee(operator.truediv, np.divide),
     domain=[(-3, 3), (0.3, 3)],
     formula="g / y, −g x / y²",
+    invariants=[homogeneous("x"), homogeneous("y", degree=-1.0)],
 )
 
 
@@ -65,9 +74,20 @@ power = elementwise(
     doc="""x^y. The base's gradient is 0 where y = 0. The exponent's is 0 where x = 0 and y ≥ 0 (the limit), and
     nan for a negative base, where x^y is defined at integers only.""",
 )
-square = elementwise(np.square, lambda out, x: 2.0 * x, scalar=lambda x: x * x, formula="2 x g")
+square = elementwise(
+    np.square,
+    lambda out, x: 2.0 * x,
+    scalar=lambda x: x * x,
+    formula="2 x g",
+    invariants=[even, homogeneous(degree=2.0)],
+)
 sqrt = elementwise(
-    np.sqrt, lambda out, x: 0.5 / out, scalar=ieee(math.sqrt, np.sqrt), domain=_POSITIVE, formula="g / (2 √x)"
+    np.sqrt,
+    lambda out, x: 0.5 / out,
+    scalar=ieee(math.sqrt, np.sqrt),
+    domain=_POSITIVE,
+    formula="g / (2 √x)",
+    invariants=[homogeneous(degree=0.5)],
 )
 reciprocal = elementwise(
     np.reciprocal,
@@ -75,6 +95,7 @@ reciprocal = elementwise(
     scalar=ieee(lambda x: 1.0 / x, np.reciprocal),
     domain=_POSITIVE,
     formula="−g / x²",
+    invariants=[homogeneous(degree=-1.0)],
 )
 floor_divide = elementwise(
     np.floor_divide,
@@ -115,8 +136,10 @@ log1p = elementwise(
 
 # -- trigonometric and hyperbolic ------------------------------------------------------------------------------
 
-sin = elementwise(np.sin, lambda out, x: np.cos(x), scalar=ieee(math.sin, np.sin), formula="g cos x")
-cos = elementwise(np.cos, lambda out, x: -np.sin(x), scalar=ieee(math.cos, np.cos), formula="−g sin x")
+sin = elementwise(np.sin, lambda out, x: np.cos(x), scalar=ieee(math.sin, np.sin), formula="g cos x", invariants=[odd])
+cos = elementwise(
+    np.cos, lambda out, x: -np.sin(x), scalar=ieee(math.cos, np.cos), formula="−g sin x", invariants=[even]
+)
 
 
 def _logistic(x: Any) -> Any:
@@ -156,6 +179,7 @@ sigmoid_density = elementwise(
     name="sigmoid_density",
     kernel=_keeping_dtype(_density),
     scalar=_density_float,
+    invariants=[even],
     formula="−g σ′(x) tanh(x/2)",
     doc="""The derivative of the logistic function, σ′(x) = e / (1 + e)², e = exp(−|x|).
 
@@ -177,8 +201,12 @@ sigmoid = elementwise(
     0.5
     """,
 )
-cosh = elementwise(np.cosh, lambda out, x: np.sinh(x), scalar=ieee(math.cosh, np.cosh), formula="g sinh x")
-sinh = elementwise(np.sinh, lambda out, x: np.cosh(x), scalar=ieee(math.sinh, np.sinh), formula="g cosh x")
+cosh = elementwise(
+    np.cosh, lambda out, x: np.sinh(x), scalar=ieee(math.cosh, np.cosh), formula="g sinh x", invariants=[even]
+)
+sinh = elementwise(
+    np.sinh, lambda out, x: np.cosh(x), scalar=ieee(math.sinh, np.sinh), formula="g cosh x", invariants=[odd]
+)
 
 
 def _tanh_slope(out: Any, x: Any) -> Any:
@@ -191,23 +219,27 @@ def _tanh_slope(out: Any, x: Any) -> Any:
         return np.square(np.reciprocal(np.cosh(x)))
 
 
-tanh = elementwise(np.tanh, _tanh_slope, scalar=math.tanh, formula="g / cosh² x")
+tanh = elementwise(np.tanh, _tanh_slope, scalar=math.tanh, formula="g / cosh² x", invariants=[odd])
 
 # -- kinks -----------------------------------------------------------------------------------------------------
 
 sign = elementwise(np.sign, 0, formula="0")
-abs = elementwise(np.absolute, lambda out, x: np.sign(x), name="abs", scalar=abs, formula="g sign x")
+abs = elementwise(
+    np.absolute, lambda out, x: np.sign(x), name="abs", scalar=abs, formula="g sign x", invariants=[even, homogeneous()]
+)
 maximum = elementwise(
     np.maximum,
     lambda out, x, y: (x > y) + 0.5 * (x == y),
     lambda out, x, y: (y > x) + 0.5 * (x == y),
     formula="g to the larger; half each at a tie",
+    invariants=[homogeneous()],
 )
 minimum = elementwise(
     np.minimum,
     lambda out, x, y: (x < y) + 0.5 * (x == y),
     lambda out, x, y: (y < x) + 0.5 * (x == y),
     formula="g to the smaller; half each at a tie",
+    invariants=[homogeneous()],
 )
 
 
@@ -229,6 +261,7 @@ def _where_samples(rng: np.random.Generator) -> Iterable[Any]:
     constants=("condition",),
     samples=_where_samples,
     formula="g where the condition holds, g elsewhere",
+    invariants=[homogeneous(), entrywise()],
 )
 def where(condition: Any, x: Any, y: Any) -> Any:
     """`x` where the condition holds, `y` elsewhere; the gradient goes to the branch taken."""
@@ -251,21 +284,25 @@ def _clip_samples(rng: np.random.Generator) -> Iterable[Any]:
 def _inside(x: Any, low: Any, high: Any) -> Any:
     above = True if low is None else x >= low
     below = True if high is None else x <= high
-    return np.logical_and(above, below)
+    return np.logical_and(np.logical_and(above, below), _open(low, high))
+
+
+def _open(low: Any, high: Any) -> Any:
+    """Whether the bounds leave room between them; where they do not, clip is its upper bound, whatever x is."""
+    return True if low is None or high is None else low < high
 
 
 @primitive(
     vjps=(
         lambda g, out, x, low, high: unbroadcast(np.where(_inside(x, low, high), g, 0.0), x),
+        lambda g, out, x, low, high: unbroadcast(np.where(np.logical_and(x < low, _open(low, high)), g, 0.0), low),
         lambda g, out, x, low, high: unbroadcast(
-            np.where(np.logical_and(x < low, _inside(low, None, high)), g, 0.0), low
-        ),
-        lambda g, out, x, low, high: unbroadcast(
-            np.where(np.logical_or(x > high, False if low is None else low > high), g, 0.0), high
+            np.where(np.logical_or(x > high, np.logical_not(_open(low, high))), g, 0.0), high
         ),
     ),
     samples=_clip_samples,
-    formula="g inside and at the bounds; outside, g to the bound",
+    formula="g inside and at the bounds; outside, g to the bound; where the bounds meet, to the upper one",
+    invariants=[homogeneous(), entrywise()],
 )
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """min(max(a, a_min), a_max), elementwise; None leaves that side open."""

@@ -6,6 +6,7 @@ x[1:, idx] is getitem(x, idx, key=(("slice", 1, None, None), ("array", 0))).
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable
 from typing import Any
@@ -104,8 +105,10 @@ def getitem(x: Any, *indices: Any, key: Key) -> Any:
 )
 def scatter_add(x: Any, *indices: Any, key: Key, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with `x` added at [key]: the transpose of x[key]."""
-    out = np.zeros(shape, dtype=np.result_type(x))
     where = decode(key, indices)
+    if not isinstance(x, _WRITABLE):
+        return _added_up(x, _places(shape)[where], shape)
+    out = np.zeros(shape, dtype=np.result_type(x))
     if any(i.dtype.kind != "b" for i in indices):
         np.add.at(out, where, x)  # repeats add up
     else:
@@ -159,14 +162,35 @@ def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 )
 def scatter_along_axis(x: Any, indices: Any, *, axis: int | None, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with `x` added at `indices` along `axis`: the transpose of `take_along_axis`."""
+    grid: list[Any] = list(np.ix_(*[np.arange(n) for n in shape]))
+    if axis is not None:
+        grid[axis] = indices
+    if not isinstance(x, _WRITABLE):
+        return _added_up(x, indices if axis is None else _places(shape)[tuple(grid)], shape)
     out = np.zeros(shape, dtype=np.result_type(x))
     if axis is None:
         np.add.at(out.reshape(-1), indices, x)
-        return out
-    grid: list[Any] = list(np.ix_(*[np.arange(n) for n in shape]))
-    grid[axis] = indices
-    np.add.at(out, tuple(grid), x)
+    else:
+        np.add.at(out, tuple(grid), x)
     return out
+
+
+_WRITABLE = (np.ndarray, np.generic, float)
+
+
+def _places(shape: tuple[int, ...]) -> Any:
+    """The number of every entry of an array of that shape."""
+    return np.arange(math.prod(shape)).reshape(shape)
+
+
+def _added_up(x: Any, places: Any, shape: tuple[int, ...]) -> Any:
+    """What np.add.at does, of functions that other array libraries have as well."""
+    flat = np.ravel(x)
+    if flat.dtype.kind == "c":
+        return _added_up(np.real(x), places, shape) + 1j * _added_up(np.imag(x), places, shape)
+    at = np.ravel(places) + np.zeros_like(flat, dtype=np.intp)  # an array of that library
+    sums = np.bincount(at, weights=flat, minlength=math.prod(shape))
+    return np.reshape(sums, shape).astype(flat.dtype)
 
 
 def _scattered(g: Any, x: Any, *indices: Any, key: Key) -> Any:
