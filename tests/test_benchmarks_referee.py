@@ -1,12 +1,13 @@
 """benchmarks.referee: cases judged in other processes, counted and written whole. How fast, no test says."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from benchmarks import readme
 from benchmarks.referee.checkers import CHECKERS, OURS, Judgement, judged
-from benchmarks.referee.cli import PAGE, START, main
+from benchmarks.referee.cli import PAGE, START, known, main
 from benchmarks.referee.cost import Cost
 from benchmarks.referee.tables import misjudged, tables
 from benchmarks.referee.workers import judged_apart
@@ -24,6 +25,13 @@ def test_the_command(capsys, tmp_path):
     assert made[OURS][WRONG]["accepted"] is False and made[OURS][WRONG]["diagnosis"] == "elementwise"
     printed = capsys.readouterr().out
     assert "**Suite A**" in printed and "**Suite B**" in printed and "judges every case as its author does" in printed
+
+
+def test_the_others_judgements_can_be_those_of_an_earlier_run(tmp_path):
+    earlier = {name: {k: asdict(Judgement(True, 1.0)) for k in all_cases()} for name in (OURS, "torch.gradcheck")}
+    (tmp_path / "it.json").write_text(json.dumps(earlier), encoding="utf-8")
+    assert set(known(tmp_path / "it.json")) == {"torch.gradcheck"}
+    assert known(tmp_path / "it.json")["torch.gradcheck"][WRONG] == Judgement(True, 1.0)
 
 
 @pytest.mark.parametrize("options", [["--only", "no such case"], ["--checker", "no such checker"]])

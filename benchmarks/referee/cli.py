@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"no case's name contains {options.only!r}, or no checker's {options.checker!r}", file=sys.stderr)
         return 2
     present = [c for c in checkers if c.installed]
-    results = {c.name: _judged(c, keys, options) for c in present}
+    earlier = known(options.peers) if options.peers else {}
+    results = {c.name: earlier.get(c.name) or _judged(c, keys, options) for c in present}
+    results = {name: {key: found[key] for key in keys} for name, found in results.items()}
     page = _page(results, options) if present else "None of these checkers is installed."
     print(page)
     if options.json:
@@ -43,6 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.doc:
         PAGE.write_text(rewrite(PAGE.read_text(encoding="utf-8"), page, START), encoding="utf-8")
     return 1 if "**not on purpose**" in page else 0
+
+
+def known(path: Path) -> dict[str, dict[str, Judgement]]:
+    """The other checkers' judgements as an earlier --json has them: they do not change with ours."""
+    made = json.loads(path.read_text(encoding="utf-8"))
+    return {name: {key: Judgement(**j) for key, j in found.items()} for name, found in made.items() if name != OURS}
 
 
 def _judged(checker: Checker, keys: Sequence[str], options: argparse.Namespace) -> dict[str, Judgement]:
@@ -58,7 +66,8 @@ def _page(results: dict[str, dict[str, Judgement]], options: argparse.Namespace)
     peers = [c.needs for c in CHECKERS if c.name != OURS and "fast" not in c.name]
     facts = machine(1, [*peers, "scipy"])
     how = "\n".join(f"- {c.name}: {c.how}." for c in CHECKERS if c.name in results)
-    parts = [f"{described(facts)} {options.jobs} processes; {options.limit:g} s a case at most.", how, tables(results)]
+    first = f"{described(facts)} {options.jobs} processes; {options.limit:g} s a case at most."
+    parts = [first + " The others' judgements are of an earlier run." * bool(options.peers), how, tables(results)]
     if OURS in results:
         parts.append(misjudged(results[OURS]))
     if not (options.only or options.no_cost):
@@ -76,5 +85,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=float, default=120.0, metavar="SECONDS", help="for one case")
     parser.add_argument("--no-cost", action="store_true", help="leave out what gradcheck takes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every judgement there")
+    parser.add_argument("--peers", type=Path, metavar="FILE", help="take the others' judgements from an earlier --json")
     parser.add_argument("--doc", action="store_true", help="rewrite the table in docs/referee.md")
     return parser

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter, process_time
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 import tinygrad_ce as tg
-from tinygrad_ce.derivation import AssumptionError
 
 SIZE = (64, 10)
 REPEATS = 5
@@ -46,32 +45,13 @@ def costs(whole: bool = True) -> Iterator[Cost]:
 
 
 def registry(jobs: int) -> Cost:
-    """Every derivation of every op, at every sample that the op brings and its assumptions allow."""
+    """`check_registry` over as many processes as there are cores."""
     start = perf_counter()
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        verdicts = sum(pool.imap_unordered(_checked, list(tg.registry()), chunksize=1), Counter())
-    what = f"`check_subject` of the whole registry, {verdicts.total()} derivations × samples, {jobs} processes"
-    found = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common())
-    return Cost(what, perf_counter() - start, 300.0, f"{found}.")
-
-
-def _checked(key: str) -> Counter[str]:
-    from tinygrad_ce.check.gradcheck import check_subject
-    from tinygrad_ce.check.precision import quiet
-    from tinygrad_ce.check.subject import of_derivation
-
-    op, verdicts = tg.registry()[key], Counter[str]()
-    for inputs, params in op.samples(np.random.default_rng(3)) if op.samples is not None else ():
-        for name, derivation in op.derivations.items():
-            with quiet():
-                try:
-                    derivation.require(op.name, tuple(inputs), {**op.defaults, **params})
-                    verdicts[check_subject(of_derivation(op, name, inputs, params)).verdict] += 1
-                except AssumptionError:
-                    continue
-                except Exception as error:
-                    verdicts[f"{type(error).__name__} in {op.name}, '{name}'"] += 1
-    return verdicts
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        report = tg.check_registry(executor=pool)
+    took = perf_counter() - start
+    what = f"`check_registry`, {len(report.ops)} ops in {len(report.units)} pieces, {jobs} processes"
+    return Cost(what, took, 300.0, f"{report.verdict}.")
 
 
 def _timed(run: Callable[[], Any]) -> tuple[float, float, Any]:
