@@ -1,6 +1,6 @@
 """Pictures of a failed check, as SVG that stands in a page by itself (extra `plot`).
 
-    figures(pictures)       title → SVG text; empty where matplotlib is not installed
+figures(pictures)       title → SVG text; empty where matplotlib is not installed
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def _svg(draw: Callable[[Figure, Pictures], None], pictures: Pictures, size: tup
 
     out = io.StringIO()
     # Text as text: small, searchable, and in the page's own font; the same file for the same report.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "tinygrad_ce", "font.family": "sans-serif", "font.size": 9}):
+    with rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "tinygrad_ce", "font.family": "sans-serif", "font.size": 9}
+    ):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure, pictures)
@@ -84,7 +86,9 @@ def _taylor(figure: Figure, pictures: Pictures) -> None:
     assert pictures.wrong is not None and pictures.right is not None
     for test, colour, who in ((pictures.wrong, _RULE, "rule"), (pictures.right, _REFEREE, "referee")):
         slope = f", slope {test.slope:.2f}" if np.isfinite(test.slope) else ""
-        axes.loglog(test.steps, _above_zero(test.remainders), color=colour, marker="o", markersize=2.5, label=who + slope)
+        axes.loglog(
+            test.steps, _above_zero(test.remainders), color=colour, marker="o", markersize=2.5, label=who + slope
+        )
     axes.loglog(pictures.right.steps, _above_zero(pictures.right.noise), color=_QUIET, ls=":", label="rounding")
     axes.set_xlabel("h")
     axes.set_ylabel("|f(x + hv) − f(x) − h <gradient, v>|")
