@@ -25,8 +25,8 @@ SHOWN = 64  # rows and columns of a heat map, at most
 class VCurve:
     """Central differences of one entry, over steps relative to its size.
 
-    Where a gradient is right, the distance falls as the step shrinks, until rounding lets it rise again: a V. Where it is
-    wrong, it levels out at the mistake.
+    Where a gradient is right, the distance falls as the step shrinks, until rounding lets it rise again: a V. Where it
+    is wrong, it levels out at the mistake.
     """
 
     where: str

@@ -2,9 +2,9 @@
 
     forwards(op, inputs, options)       a row of the report, and what is wrong
 
-An op may have a kernel beside its decomposition, and a third form for Python floats; a shortcut may bring one of its own.
-All are the same function. They may differ by rounding: by what the decomposition moves when its inputs move by a unit in
-the last place, and a few units of its own.
+An op may have a kernel beside its decomposition, and a third form for Python floats; a shortcut may bring one of its
+own. All are the same function. They may differ by rounding: by what the decomposition moves when its inputs move by a
+unit in the last place, and a few units of its own.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     invariants(subject, declared, options)     a row of the report, and what is wrong
 
-True of every gradient: it is 0 for a cotangent of 0, and the Hessian of <g, f> is symmetric. (That a rule is linear in g
-belongs to its contract, see contract.py.)
+True of every gradient: it is 0 for a cotangent of 0, and the Hessian of <g, f>, as the engine computes it, is
+symmetric. (That a rule is linear in g belongs to its contract.)
 """
 
 from __future__ import annotations

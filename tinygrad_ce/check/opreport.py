@@ -169,17 +169,25 @@ def table(report: OpReport) -> list[tuple[str, ...]]:
 def told(report: OpReport) -> list[str]:
     """What else there is to say of an op: failures, hazards, assumptions, mistakes that would not have been caught."""
     lines = []
-    for outcome in report.failures:
+    for outcome, also in grouped(report.failures):
         assert outcome.report is not None
-        lines += ["", f"'{outcome.unit.label}' at sample {outcome.unit.sample} ({outcome.described}):"]
+        lines += ["", f"'{outcome.unit.label}' at sample {outcome.unit.sample} ({outcome.described}){also}:"]
         lines += [f"  {line}".rstrip() for line in repr(outcome.report).splitlines()]
     for assumed in report.assumed:
         lines += assumed.lines()
-    lines += mutation(report)
-    hazards = dict.fromkeys(
-        f"hazard in '{o.unit.label}': {h}" for o in report.outcomes if o.report for h in o.report.hazards
-    )
-    return lines + list(hazards)
+    return lines + mutation(report)
+
+
+def grouped(failures: list[Outcome]) -> list[tuple[Outcome, str]]:
+    """The first failure of each derivation, and in words at which other samples it fails."""
+    by_label: dict[str, list[Outcome]] = {}
+    for outcome in failures:
+        by_label.setdefault(outcome.unit.label, []).append(outcome)
+    found = []
+    for first, *rest in by_label.values():
+        numbers = ", ".join(str(o.unit.sample) for o in rest)
+        found.append((first, f", and at {numbers}" if rest else ""))
+    return found
 
 
 def mutation(report: OpReport) -> list[str]:
@@ -277,12 +285,13 @@ class RegistryReport:
     def __repr__(self) -> str:
         lines = aligned([("op", "derivation", *COLUMNS), *self.lines()])
         for report in self.reports:
-            lines += [line if line.startswith(" ") or not line else f"{report.name}: {line}" for line in told(report)]
+            lines += [line if line.startswith(" ") or not line else f"{report.name} {line}" for line in told(report)]
         return "\n".join([*lines, self.summary()])
 
     def _repr_html_(self) -> str:
         rest = "".join(html_told(r) for r in self.reports)
-        return f"<p><b>{html.escape(self.summary())}</b></p>{html_table(('op', 'derivation', *COLUMNS), self.lines())}{rest}"
+        table = html_table(("op", "derivation", *COLUMNS), self.lines())
+        return f"<p><b>{html.escape(self.summary())}</b></p>{table}{rest}"
 
 
 # -- text and HTML ---------------------------------------------------------------------------------------------
@@ -310,5 +319,5 @@ def html_told(report: OpReport) -> str:
     """Assumptions and mutation score; failures with all that their reports show."""
     lines = [line for a in report.assumed for line in a.lines()] + mutation(report)
     text = "".join(f"<br>{html.escape(line)}" for line in lines)
-    failed = "".join(o.report._repr_html_() for o in report.failures if o.report is not None)
+    failed = "".join(o.report._repr_html_() for o, _ in grouped(report.failures) if o.report is not None)
     return f"<p>{text}</p>{failed}" if text or failed else ""

@@ -2,8 +2,9 @@
 
     outside(way, samples)       an Assumed: where it was inside, and what it says of each point outside
 
-Points outside are the op's samples at which the assumption fails, and samples inside of which one input is made 1.7 times
-as large. There the rule is called as it stands, and its residual explained: by the forms below, else by the diagnosis.
+Points outside are the op's samples at which the assumption fails, and samples inside of which one input is made 1.7
+times as large. There the rule is called as it stands, and its residual explained: by the forms below, else by the
+diagnosis.
 """
 
 from __future__ import annotations

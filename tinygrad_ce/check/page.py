@@ -15,7 +15,7 @@ from typing import Any
 from ..atomic import replacing
 from .curves import pictures
 from .gradreport import COLOURS, GradReport
-from .opreport import COLUMNS, OpReport, RegistryReport, html_table, mutation, table
+from .opreport import COLUMNS, OpReport, RegistryReport, grouped, html_table, mutation, table
 from .plots import figures
 from .work import Outcome
 
@@ -23,9 +23,11 @@ Report = GradReport | OpReport | RegistryReport
 
 STYLE = """
 :root { color-scheme: light dark; --line: #d0d7de; --soft: #f6f8fa; }
-@media (prefers-color-scheme: dark) { :root { --line: #444c56; --soft: #22272e; } .picture { background: #fff; color: #000; } }
+@media (prefers-color-scheme: dark) { :root { --line: #444c56; --soft: #22272e; }
+  .picture { background: #fff; color: #000; } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-top: 1px solid var(--line); padding-top: 1rem; }
+h1 { font-size: 1.5rem; }
+h2 { font-size: 1.15rem; margin-top: 2.2rem; border-top: 1px solid var(--line); padding-top: 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: 0.9rem; }
 th, td { text-align: left; padding: 0.15rem 0.9rem 0.15rem 0; border-bottom: 1px solid var(--line); }
 td.v { font-weight: 600; }
@@ -90,12 +92,12 @@ def _op(report: OpReport) -> str:
     """Assumptions, mutation score, and every failure of an op."""
     lines = [line for a in report.assumed for line in a.lines()] + mutation(report)
     text = f"<pre>{html.escape(chr(10).join(lines))}</pre>" if lines else ""
-    return text + "".join(_failure(o) for o in report.failures)
+    return text + "".join(_failure(o, also) for o, also in grouped(report.failures))
 
 
-def _failure(outcome: Outcome) -> str:
+def _failure(outcome: Outcome, also: str) -> str:
     assert outcome.report is not None
-    where = f"'{outcome.unit.label}' at sample {outcome.unit.sample} ({outcome.described})"
+    where = f"'{outcome.unit.label}' at sample {outcome.unit.sample} ({outcome.described}){also}"
     return f"<h3>{html.escape(where)}</h3>{_grad(outcome.report)}"
 
 

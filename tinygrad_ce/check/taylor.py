@@ -1,8 +1,8 @@
 """The Taylor test: how fast f(x + h v) leaves f(x) + h <gradient, v> as h shrinks.
 
-Halve h, and the remainder of a right gradient falls by four (slope 2), that of a wrong one by two (slope 1). It needs no
-derivative of its own and no division by a small step, so it speaks at saturated points too, where differences have
-little to say: there the whole of f is the remainder.
+Halve h, and the remainder of a right gradient falls by four (slope 2), that of a wrong one by two (slope 1). It needs
+no derivative of its own and no division by a small step, so it speaks at saturated points too, where differences have
+little to say.
 
     taylor(subject, inputs, g)      a Taylor: the steps, the remainders, the slope, a verdict
 """

@@ -131,7 +131,7 @@ class Way:
     def _names(self, n: int) -> tuple[str, ...]:
         assert self.shortcut is not None
         inner = self.shortcut.inner.input_names
-        return tuple([*inner, *[self.op.input_name(i + 1) for i in range(n - len(inner))]])
+        return (*inner, *[self.op.input_name(i + 1) for i in range(n - len(inner))])
 
 
 def ways(op: Op) -> dict[str, Way]:

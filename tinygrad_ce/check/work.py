@@ -3,8 +3,8 @@
     plan(op, ...)       the pieces of one op
     run(unit)           do one: an Outcome
 
-A Unit names what is to be done and carries nothing else: op by its key in the registry, derivation by its label, sample by
-its number. Whoever does it looks them up, and imports a user's module where the op is one of a user's.
+A Unit names what is to be done and carries nothing else: op by its key in the registry, derivation by its label, sample
+by its number. Whoever does it looks them up, and imports a user's module where the op is one of a user's.
 """
 
 from __future__ import annotations
@@ -125,7 +125,9 @@ def plan(
 
 def varied(points: Iterable[Sample]) -> list[Sample]:
     """Samples with something in them, one of every kind before a second of any."""
-    first, again, seen = [], [], set()
+    first: list[Sample] = []
+    again: list[Sample] = []
+    seen = set()
     for s in points:
         if not s.empty:
             (again if s.kind in seen else first).append(s)
@@ -180,8 +182,11 @@ def _checked(unit: Unit, way: Way, sample: Sample) -> GradReport | None:
         row, broken = invariants(subject, way.op.invariants if way.shortcut is None else (), sample.options)
         report.rows.append(row)
         report.findings.extend(broken)
+    here = f"sample {sample.number}"
     for finding in report.findings:
-        finding.point = f"sample {sample.number}" if finding.point == "your point" else finding.point
+        finding.point = here if finding.point == "your point" else finding.point
+    for r in report.rows:
+        r.detail = r.detail.replace("your point", here)
     if way.shortcut is not None:
         report.reproduction = _with_shortcut(report.reproduction, way, sample)
     return report

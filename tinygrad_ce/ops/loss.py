@@ -64,7 +64,7 @@ def _unreduced(options: Any) -> bool:
 
 
 def invariants(scores: str) -> list[Invariant]:
-    """What a loss's gradient obeys, whatever it is on: order of the classes, rows, and how it grows with its targets."""
+    """What a loss's gradient obeys, whatever it is on: order of classes, rows, how it grows with its targets."""
     averaged = lambda o: 0.0 if o["reduction"] == "mean" else 1.0
     return [
         permutation(scores, "targets", "weight", follows=False),
