@@ -55,11 +55,21 @@ from .value import Value
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .check.bisect import bisect
+    from .check.check_op import check_op, check_registry
     from .check.gradcheck import gradcheck
+    from .check.grade import grade
     from .check.prove import prove
 
 _PARTS = ("data", "nn", "optim", "special", "train")
-_LATER = {"gradcheck": ".check.gradcheck", "prove": ".check.prove"}
+_LATER = {
+    "check_op": ".check.check_op",
+    "check_registry": ".check.check_op",
+    "bisect": ".check.bisect",
+    "grade": ".check.grade",
+    "gradcheck": ".check.gradcheck",
+    "prove": ".check.prove",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -88,6 +98,9 @@ __all__ = [
     "MutationError",
     "Value",
     "array",
+    "bisect",
+    "check_op",
+    "check_registry",
     "compare_derivations",
     "cross_entropy",
     "detect_anomaly",
@@ -96,6 +109,7 @@ __all__ = [
     "elementwise_grad",
     "grad",
     "gradcheck",
+    "grade",
     "hessian",
     "hvp",
     "jacobian",

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from .derivation import Derivation, Rule, each
+from .invariants import LINEAR, Invariant, entrywise
 from .op import Op
 from .registry import implements, registry
 
@@ -52,6 +53,7 @@ def elementwise(
     doc: str = "",
     constants: Iterable[str] = (),
     indices: Iterable[str] = (),
+    invariants: Iterable[Invariant] = (),
 ) -> Op:
     """Register an elementwise op by its partial derivatives.
 
@@ -65,6 +67,8 @@ def elementwise(
         The forward on Python floats (`ieee` makes one of a `math` function).
     domain : sequence of (low, high), optional
         An open interval for each input, from which samples are drawn; (-3, 3) by default.
+    invariants : iterable of Invariant
+        What the gradient obeys, beside that each entry depends on its own alone.
     """
     name = name or function.__name__.strip("_")
     kernel = kernel or function
@@ -76,6 +80,7 @@ def elementwise(
         constants=constants,
         indices=indices,
         samples=samples or _elementwise_samples(domain or [(-3.0, 3.0)] * len(partials)),
+        invariants=(entrywise(), *invariants),
     )
     op.partials = tuple(float(p) if isinstance(p, (int, float)) else p for p in partials)
     op.pushforward = _push_partials(op.partials)
@@ -156,7 +161,7 @@ def linear(
     """
 
     def declare(function: Callable[..., Any]) -> Op:
-        op = Op(function, kernel=function, constants=constants, samples=samples)
+        op = Op(function, kernel=function, constants=constants, samples=samples, invariants=(LINEAR,))
         every = not op.input_names
 
         def pull(g: Any, out: Any, inputs: tuple[Any, ...], params: dict[str, Any], needed: Sequence[int]) -> Any:
@@ -208,6 +213,7 @@ def primitive(
     constants: Iterable[str] = (),
     samples: Sampler | None = None,
     formula: str = "",
+    invariants: Iterable[Invariant] = (),
 ) -> Callable[[Callable[..., Any]], Op]:
     """Register a function with one `vjp(g, out, *inputs, **params)` for each input, of which only those needed run.
 
@@ -216,8 +222,7 @@ def primitive(
     """
 
     def declare(function: Callable[..., Any]) -> Op:
-        op = Op(function, kernel=function, constants=constants, samples=samples)
-
+        op = Op(function, kernel=function, constants=constants, samples=samples, invariants=invariants)
         op.pushforward = pushforward
         op.add(Derivation(RULE, _every(vjps) if callable(vjps) else each(vjps), formula=formula))
         implements(*numpy_functions)(op)

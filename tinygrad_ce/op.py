@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from .derivation import AUTODIFF, Assumed, Assumption, Derivation, assumptions, normal
+from .invariants import Invariant
 from .node import Node, plain
 from .signature import Signature, all_numbers
 
@@ -59,6 +60,8 @@ class Op:
         `samples(rng)` yields `(inputs, params)` pairs that the test battery and the referee may use.
     accurate : Assumption, optional
         Where "autodiff" keeps its digits.
+    invariants : iterable of Invariant
+        What every derivation's gradient obeys (see invariants.py), which the referee checks.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Op:
         indices: Iterable[str] = (),
         samples: Callable[[np.random.Generator], Iterable[Any]] | None = None,
         accurate: Assumption | None = None,
+        invariants: Iterable[Invariant] = (),
     ) -> None:
         self.name = name or function.__name__.strip("_")
         self.module = function.__module__
@@ -82,6 +86,7 @@ class Op:
         self.kernel: Callable[..., Any] = kernel or decomposition or function
         self.scalar = scalar
         self.samples = samples
+        self.invariants = tuple(invariants)
         self.derivations: dict[str, Derivation] = {}
         self.shortcuts: list[Shortcut] = []
         self.default = AUTODIFF

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .findings import FAIL, INCONCLUSIVE, KINK, PASS, Finding, Row
+
+COLOURS = {PASS: "#1a7f37", KINK: "#9a6700", INCONCLUSIVE: "#6e7781", FAIL: "#cf222e"}
 
 
 @dataclass
@@ -33,6 +36,8 @@ class GradReport:
         For large arrays: what would have been noticed.
     reproduction : str
         A program that shows the failure.
+    pictures : Pictures or None
+        What the failure looks like (curves.py), once somebody has asked.
     """
 
     name: str
@@ -46,6 +51,7 @@ class GradReport:
     sensitivity: str = ""
     reproduction: str = ""
     subject: Any = field(default=None, repr=False)
+    pictures: Any = field(default=None, repr=False)
 
     @property
     def verdict(self) -> str:
@@ -83,10 +89,38 @@ class GradReport:
             "reproduction": self.reproduction,
         }
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the report, with its pictures, as a page (.html) or as data (.json), by the path's suffix.
+
+        Raises
+        ------
+        ValueError
+            For another suffix.
+        OSError
+            If it cannot be written; whatever was there before still is.
+        """
+        from .page import save
+
+        save(self, path)
+
+    def settled(self) -> GradReport:
+        """This report without what cannot be sent to another process: its subject, and its findings' working data."""
+        from .curves import pictures
+
+        found = pictures(self)
+        return replace(self, subject=None, pictures=found, findings=[replace(f, data={}) for f in self.findings])
+
     def __repr__(self) -> str:
         return "\n".join(self._lines())
 
     def _lines(self) -> list[str]:
+        lines = self.told()
+        if self.reproduction:
+            lines += ["", "to see it:", "", *[f"    {line}".rstrip() for line in self.reproduction.splitlines()]]
+        return lines
+
+    def told(self) -> list[str]:
+        """The report in words, line by line, without the program."""
         width = max((len(r.check) for r in self.rows), default=0)
         lines = [f"gradcheck of {self.name}: {self.verdict}"]
         lines += [f"  {r.check:<{width}}  {r.verdict:<12}  {r.detail}".rstrip() for r in self.rows]
@@ -96,13 +130,10 @@ class GradReport:
         lines += [f"note: {n}" for n in self.notes]
         if self.oracles:
             lines.append(f"oracles: {', '.join(self.oracles)}")
-        lines += [f"not heard: {s}" for s in self.skipped]
-        if self.reproduction:
-            lines += ["", "to see it:", "", *[f"    {line}".rstrip() for line in self.reproduction.splitlines()]]
-        return lines
+        return lines + [f"not heard: {s}" for s in self.skipped]
 
     def _repr_html_(self) -> str:
-        colour = {PASS: "#1a7f37", KINK: "#9a6700", INCONCLUSIVE: "#6e7781", FAIL: "#cf222e"}
+        colour = COLOURS
         rows = "".join(
             f"<tr><td>{html.escape(r.check)}</td><td style='color:{colour[r.verdict]}'><b>{r.verdict}</b></td>"
             f"<td style='text-align:left'>{html.escape(r.detail)}</td></tr>"

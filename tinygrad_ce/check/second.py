@@ -154,7 +154,7 @@ def _traced_in(dtype: Any, subject: Subject, g: Any, u: dict[int, Any]) -> dict[
     if not isinstance(total, Node):
         return {i: np.zeros_like(leaves[i].data) for i in subject.moving}
     wanted = {leaves[i].number: leaves[i] for i in subject.moving}
-    choice = Choice(subject.source[2] if subject.source[0] == "function" else None)
+    choice = Choice(_request(subject))
     swept = reverse(total, cast_like(np.asarray(1.0), total), choice, wanted=wanted) if total.requires_grad else {}
     return {
         i: swept[leaves[i].number][1] if leaves[i].number in swept else np.zeros_like(leaves[i].data)
@@ -172,9 +172,8 @@ def _through_engine(subject: Subject, leaves: list[Any], g: Any, u: dict[int, An
             op.add(Derivation("given", lambda g, out, inputs, params, needed: subject.gradients(g, out, inputs)))
             out, choice = op.apply(tuple(leaves), {}), Choice()
         elif kind == "op":
-            _, op, name, options = subject.source
-            out = op.apply(tuple(leaves), options)
-            choice = Choice(name if name == "autodiff" else {op: name})
+            _, op, _, options = subject.source
+            out, choice = op.apply(tuple(leaves), options), Choice(_request(subject))
         else:
             _, f, derivation = subject.source
             out, choice = f(*leaves), Choice(derivation)
@@ -182,6 +181,15 @@ def _through_engine(subject: Subject, leaves: list[Any], g: Any, u: dict[int, An
         seed = cast_like(Traced.leaf(np.asarray(g), False), out)
         first = reverse(out, seed, choice, wanted=wanted, create_graph=True)
         return sum(np.sum(first[leaves[i].number][1] * u[i]) for i in subject.moving if leaves[i].number in first)
+
+
+def _request(subject: Subject) -> Any:
+    """The derivation that is checked, as the engine is asked for it."""
+    kind, *source = subject.source or ("",)
+    if kind == "op":
+        op, name, _ = source
+        return name if name == "autodiff" else {op: name}
+    return source[1] if kind == "function" else None
 
 
 def _not_symmetric(subject: Subject, n: _Curvature, m: _Curvature, g: Any, u: Any, v: Any) -> Finding:
@@ -228,9 +236,7 @@ def forward_mode(subject: Subject) -> tuple[str, list[Finding], str]:
     if not out.size or not np.all(np.isfinite(out)):
         return INCONCLUSIVE, [], "the result is not finite here"
     moving = subject.moving
-    f, derivation = subject.source[1], None
-    if subject.source[0] == "function":
-        derivation = subject.source[2]
+    f, derivation = subject.source[1], _request(subject)
     if subject.source[0] == "op":
         op, options = subject.source[1], subject.source[3]
 

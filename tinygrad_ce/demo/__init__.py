@@ -8,10 +8,6 @@ shows where two of them part, and writes what there is to keep.
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ..check import compare_derivations
@@ -21,6 +17,7 @@ from ..evaluation import confusion
 from ..history import History
 from ..nn import MLP
 from ..ops import softmax_cross_entropy
+from ..terminal import console
 from ..transforms import no_grad
 from ..value import Value
 from .keeping import keep_comparisons, keep_model, meta
@@ -28,9 +25,6 @@ from .parting import part
 from .settings import FILES, Prepared, Settings, prepare, require_folder, require_packages
 from .texts import PARTING, ROUNDING, aside, introduction
 from .training import build, planned_epochs, train
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _DERIVATIONS = ("chain", "jacobian", "analytic", "stable")
 
@@ -70,7 +64,7 @@ class _Demo:
     def __init__(self, settings: Settings, data: Prepared) -> None:
         self.settings, self.data = settings, data
         self.model: MLP = build(data, settings)
-        self.console = _console()
+        self.console = console()
 
     def train(self) -> History:
         from .tables import shown
@@ -154,11 +148,3 @@ class _Demo:
         longest = max(map(len, FILES))
         path = shown(str(self.settings.out / name), 4096)
         self.console.print(f"{path}{' ' * (longest - len(name))}  [dim]{what}[/]", soft_wrap=True)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # A file or a pipe has no width of its own; the tables want a hundred columns.
-    piped = not (sys.stdout and sys.stdout.isatty()) and "COLUMNS" not in os.environ
-    return Console(highlight=False, width=100 if piped else None)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import closed_elementwise
+from ..invariants import entrywise, homogeneous
 from ..registry import op
 from .elementwise import floating, sigmoid
 
@@ -22,7 +23,7 @@ def _relu_float(x: float) -> float:
     return 0.0 if x <= 0.0 else x
 
 
-@op(samples=_samples, scalar=_relu_float)
+@op(samples=_samples, scalar=_relu_float, invariants=[entrywise(), homogeneous()])
 def relu(x: Any) -> Any:
     """max(x, 0), elementwise, with slope 0 at 0; nan stays nan.
 
@@ -54,7 +55,7 @@ def _softplus_float(x: float) -> float:
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
-@op(samples=_samples, scalar=_softplus_float)
+@op(samples=_samples, scalar=_softplus_float, invariants=[entrywise()])
 def softplus(x: Any) -> Any:
     """log(1 + exp(x)), elementwise, computed as max(x, 0) + log1p(exp(−|x|)), which never overflows.
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import as_array
 from ..derivation import Assumption
 from ..forms import unbroadcast
+from ..invariants import homogeneous
 from ..registry import op
 from .activation import softplus
 from .elementwise import sigmoid
@@ -36,7 +37,11 @@ def _small(s: Any) -> bool | str:
 NEAR_ZERO = Assumption("|s| below 30 (10 in float32)", lambda s, *_, **__: _small(s))
 
 
-@op(samples=_binary_samples, accurate=NEAR_ZERO)
+@op(
+    samples=_binary_samples,
+    accurate=NEAR_ZERO,
+    invariants=[homogeneous("weight")],
+)
 def sigmoid_binary_cross_entropy(
     logits: Any, targets: Any, weight: Any = None, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Any:

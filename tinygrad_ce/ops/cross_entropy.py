@@ -15,7 +15,7 @@ from ..op import shortcut
 from ..registry import op
 from .cross_entropy_rows import losses_of_probabilities
 from .exponentials import ACCURATE, narrow, wide
-from .loss import PLAIN, of_probabilities, sampler, weighed
+from .loss import PLAIN, invariants, of_probabilities, sampler, weighed
 from .softmax import softmax
 from .softmax_cross_entropy import REST, SILENT, STABLE, analytic, over, softmax_cross_entropy, stable
 from .targets import (
@@ -34,7 +34,7 @@ def _softmaxed(z: Any, axis: int) -> Any:
     return softmax(z, axis=axis)
 
 
-@op(indices=["targets"], samples=sampler(_softmaxed))
+@op(indices=["targets"], samples=sampler(_softmaxed), invariants=invariants("probabilities"))
 def cross_entropy(
     probabilities: Any,
     targets: Any,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import elementwise, ieee
+from ..invariants import LINEAR, even, homogeneous, odd
 from ..node import Node
 from ..registry import implements
 
@@ -28,11 +29,18 @@ def select(condition: Any, a: Any, b: Any) -> Any:
 
 # -- arithmetic ------------------------------------------------------------------------------------------------
 
-add = elementwise(np.add, 1, 1, scalar=operator.add, formula="g, g")
-subtract = elementwise(np.subtract, 1, -1, scalar=operator.sub, formula="g, −g")
-negative = elementwise(np.negative, -1, scalar=operator.neg, formula="−g")
-positive = elementwise(np.positive, 1, scalar=operator.pos, formula="g")
-multiply = elementwise(np.multiply, lambda out, x, y: y, lambda out, x, y: x, scalar=operator.mul, formula="g y, g x")
+add = elementwise(np.add, 1, 1, scalar=operator.add, formula="g, g", invariants=[LINEAR])
+subtract = elementwise(np.subtract, 1, -1, scalar=operator.sub, formula="g, −g", invariants=[LINEAR])
+negative = elementwise(np.negative, -1, scalar=operator.neg, formula="−g", invariants=[LINEAR])
+positive = elementwise(np.positive, 1, scalar=operator.pos, formula="g", invariants=[LINEAR])
+multiply = elementwise(
+    np.multiply,
+    lambda out, x, y: y,
+    lambda out, x, y: x,
+    scalar=operator.mul,
+    formula="g y, g x",
+    invariants=[homogeneous("x"), homogeneous("y")],
+)
 divide = elementwise(
     np.divide,
     lambda out, x, y: 1.0 / y,
@@ -40,6 +48,7 @@ divide = elementwise(
     scalar=ieee(operator.truediv, np.divide),
     domain=[(-3, 3), (0.3, 3)],
     formula="g / y, −g x / y²",
+    invariants=[homogeneous("x"), homogeneous("y", degree=-1.0)],
 )
 
 
@@ -72,9 +81,20 @@ float_power = elementwise(
     formula="g y x^(y−1), g x^y log x",
     doc="x^y in float64 at least; conventions as for power.",
 )
-square = elementwise(np.square, lambda out, x: 2.0 * x, scalar=lambda x: x * x, formula="2 x g")
+square = elementwise(
+    np.square,
+    lambda out, x: 2.0 * x,
+    scalar=lambda x: x * x,
+    formula="2 x g",
+    invariants=[even, homogeneous(degree=2.0)],
+)
 sqrt = elementwise(
-    np.sqrt, lambda out, x: 0.5 / out, scalar=ieee(math.sqrt, np.sqrt), domain=POSITIVE, formula="g / (2 √x)"
+    np.sqrt,
+    lambda out, x: 0.5 / out,
+    scalar=ieee(math.sqrt, np.sqrt),
+    domain=POSITIVE,
+    formula="g / (2 √x)",
+    invariants=[homogeneous(degree=0.5)],
 )
 reciprocal = elementwise(
     np.reciprocal,
@@ -82,6 +102,7 @@ reciprocal = elementwise(
     scalar=ieee(lambda x: 1.0 / x, np.reciprocal),
     domain=POSITIVE,
     formula="−g / x²",
+    invariants=[homogeneous(degree=-1.0)],
 )
 # 1 / (3 y²), not y / (3 x): infinite at 0, as the slope is
 cbrt = elementwise(np.cbrt, lambda out, x: 1.0 / (3.0 * out * out), domain=POSITIVE, formula="g / (3 ∛x²)")
@@ -211,6 +232,7 @@ sigmoid_density = elementwise(
     name="sigmoid_density",
     kernel=_keeping_dtype(_density),
     scalar=_density_float,
+    invariants=[even],
     formula="−g σ′(x) tanh(x/2)",
     doc="""The derivative of the logistic function, σ′(x) = e / (1 + e)², e = exp(−|x|).
 
@@ -246,7 +268,7 @@ def _tanh_slope(out: Any, x: Any) -> Any:
         return np.square(np.reciprocal(np.cosh(x)))
 
 
-tanh = elementwise(np.tanh, _tanh_slope, scalar=math.tanh, formula="g / cosh² x")
+tanh = elementwise(np.tanh, _tanh_slope, scalar=math.tanh, formula="g / cosh² x", invariants=[odd])
 
 
 def _difference(x: Any, y: Any) -> Any:

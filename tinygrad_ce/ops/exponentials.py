@@ -22,6 +22,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..arrays import is_eager
 from ..derivation import Assumption
 from ..forms import elementwise, primitive
+from ..invariants import homogeneous, permutation
 from ..node import plain
 from .sums import class_sum
 
@@ -72,6 +73,7 @@ def _to_winner(g: Any, out: Any, x: Any, *, axis: int) -> Any:
     ),
     samples=lambda rng: [((rng.normal(size=(3, 4)),), {}), ((rng.normal(size=(3, 4)),), {"axis": 0})],
     formula="g to the first winner",
+    invariants=[homogeneous(), permutation("x", follows=False)],
 )
 def largest(x: Any, *, axis: int = -1) -> Any:
     """The largest entry along `axis`, kept as an axis of length 1; at a tie the gradient is the first one's."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..forms import elementwise, linear, primitive, unbroadcast
 from ..held import hold
+from ..invariants import entrywise, even, homogeneous
 from ..registry import composed, implements
 from .elementwise import inverse
 
@@ -34,8 +35,9 @@ abs = elementwise(
     name="abs",
     scalar=abs,
     formula="g sign x; of complex numbers g x̄ / |x|",
+    invariants=[even, homogeneous()],
 )
-fabs = elementwise(np.fabs, lambda out, x: np.sign(x), formula="g sign x")
+fabs = elementwise(np.fabs, lambda out, x: np.sign(x), formula="g sign x", invariants=[even, homogeneous()])
 
 
 def _prefers(wins: Any) -> Any:
@@ -53,12 +55,14 @@ fmax = elementwise(
     lambda out, x, y: _fmax(x, y),
     lambda out, x, y: 1.0 - _fmax(x, y),
     formula="g to the larger, and never to a nan; half each at a tie",
+    invariants=[homogeneous()],
 )
 fmin = elementwise(
     np.fmin,
     lambda out, x, y: _fmin(x, y),
     lambda out, x, y: 1.0 - _fmin(x, y),
     formula="g to the smaller, and never to a nan; half each at a tie",
+    invariants=[homogeneous()],
 )
 copysign = elementwise(
     np.copysign,
@@ -107,12 +111,14 @@ maximum = elementwise(
     lambda out, x, y: (x > y) + 0.5 * (x == y),
     lambda out, x, y: (y > x) + 0.5 * (x == y),
     formula="g to the larger; half each at a tie",
+    invariants=[homogeneous()],
 )
 minimum = elementwise(
     np.minimum,
     lambda out, x, y: (x < y) + 0.5 * (x == y),
     lambda out, x, y: (y < x) + 0.5 * (x == y),
     formula="g to the smaller; half each at a tie",
+    invariants=[homogeneous()],
 )
 
 
@@ -136,6 +142,7 @@ def _where_samples(rng: np.random.Generator) -> Iterable[Any]:
     constants=("condition",),
     samples=_where_samples,
     formula="g where the condition holds, g elsewhere",
+    invariants=[homogeneous(), entrywise()],
 )
 def where(condition: Any, x: Any, y: Any) -> Any:
     """`x` where the condition holds, `y` elsewhere; the gradient goes to the branch taken."""
@@ -159,21 +166,25 @@ def _clip_samples(rng: np.random.Generator) -> Iterable[Any]:
 def _inside(x: Any, low: Any, high: Any) -> Any:
     above = True if low is None else x >= low
     below = True if high is None else x <= high
-    return np.logical_and(above, below)
+    return np.logical_and(np.logical_and(above, below), _open(low, high))
+
+
+def _open(low: Any, high: Any) -> Any:
+    """Whether the bounds leave room between them; where they do not, clip is its upper bound, whatever x is."""
+    return True if low is None or high is None else low < high
 
 
 @primitive(
     vjps=(
         lambda g, out, x, low, high: unbroadcast(np.where(_inside(x, low, high), g, 0.0), x),
+        lambda g, out, x, low, high: unbroadcast(np.where(np.logical_and(x < low, _open(low, high)), g, 0.0), low),
         lambda g, out, x, low, high: unbroadcast(
-            np.where(np.logical_and(x < low, _inside(low, None, high)), g, 0.0), low
-        ),
-        lambda g, out, x, low, high: unbroadcast(
-            np.where(np.logical_or(x > high, False if low is None else low > high), g, 0.0), high
+            np.where(np.logical_or(x > high, np.logical_not(_open(low, high))), g, 0.0), high
         ),
     ),
     samples=_clip_samples,
-    formula="g inside and at the bounds; outside, g to the bound",
+    formula="g inside and at the bounds; outside, g to the bound; where the bounds meet, to the upper one",
+    invariants=[homogeneous(), entrywise()],
 )
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """min(max(a, a_min), a_max), elementwise; None leaves that side open."""

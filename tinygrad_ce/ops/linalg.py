@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import primitive, unbroadcast
+from ..invariants import homogeneous
 
 
 def _samples(rng: np.random.Generator) -> Iterable[Any]:
@@ -57,7 +58,14 @@ def _push(tangents: Any, out: Any, inputs: Any, params: Any) -> Any:
     return np.matmul(ta, b) + np.matmul(a, tb)
 
 
-@primitive(np.matmul, vjps=(_to_left, _to_right), pushforward=_push, samples=_samples, formula="g yᵀ, xᵀ g")
+@primitive(
+    np.matmul,
+    vjps=(_to_left, _to_right),
+    pushforward=_push,
+    samples=_samples,
+    formula="g yᵀ, xᵀ g",
+    invariants=[homogeneous("x1"), homogeneous("x2")],
+)
 def matmul(x1: Any, x2: Any) -> Any:
     """x1 @ x2 with NumPy's rules: 1-D operands are vectors, leading axes broadcast."""
     return np.matmul(x1, x2)

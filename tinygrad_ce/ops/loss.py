@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..derivation import Assumption
+from ..invariants import Invariant, homogeneous, permutation, rows_apart
 from .sums import class_sum
 from .targets import Target, first, read_targets, reduce, tolerance, where
 
@@ -56,6 +57,21 @@ def _plain_equations(
 
 
 PLAIN = Assumption("Σy = 1, no class weights, no smoothing", _is_plain, _plain_equations)
+
+
+def _unreduced(options: Any) -> bool:
+    return options["reduction"] == "none"
+
+
+def invariants(scores: str) -> list[Invariant]:
+    """What a loss's gradient obeys, whatever it is on: order of classes, rows, how it grows with its targets."""
+    averaged = lambda o: 0.0 if o["reduction"] == "mean" else 1.0
+    return [
+        permutation(scores, "targets", "weight", follows=False),
+        rows_apart(scores, when=_unreduced),
+        homogeneous("weight", degree=averaged),
+        homogeneous("targets", degree=averaged, when=lambda o: not o["label_smoothing"]),
+    ]
 
 
 def sampler(as_scores: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import linear, primitive
+from ..invariants import homogeneous, permutation
 from ..node import plain
 from .complex import conj
 from .elementwise import inverse
@@ -88,6 +89,7 @@ _EXTREME: dict[str, Any] = {
     "pushforward": _from_extremes,
     "samples": _samples,
     "formula": "g to the winners, shared evenly at a tie",
+    "invariants": [homogeneous(), permutation("a", follows=False)],
 }
 
 

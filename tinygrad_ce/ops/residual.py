@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..invariants import blind_to_constants, homogeneous, permutation, rows_apart, shift, sums_to_zero
 from ..registry import op
 from .cross_entropy_rows import dense_residual
 from .exponentials import exponentials, wide
@@ -22,7 +23,17 @@ def _samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(2, 3, 2)), rng.dirichlet(np.ones(3), size=(2, 2)).swapaxes(1, 2)), {"axis": 1}
 
 
-@op(samples=_samples)
+@op(
+    samples=_samples,
+    invariants=[
+        sums_to_zero("z"),
+        blind_to_constants("z"),
+        shift("z"),
+        permutation("z", "target"),
+        rows_apart("z"),
+        homogeneous("target"),
+    ],
+)
 def residual(z: Any, target: Any, *, axis: int = -1) -> Any:
     """T ŷ − ỹ for scores z and dense targets ỹ, T = Σ ỹ, without cancellation; of z's dtype."""
     parts = exponentials(z, axis)

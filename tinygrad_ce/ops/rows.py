@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from .exponentials import wide
 from .sums import row_sums
 
 REACH = 200.0
@@ -135,7 +136,7 @@ def column(x: Any, axis: int) -> Any:
 
 def floating(x: Any) -> Any:
     """An ndarray of scores in a floating dtype: its own, or float64."""
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
+    return x if x.dtype.kind == "f" else wide(x).astype(np.float64)
 
 
 def in_blocks(kernel: Callable[..., Any], dtype: Any, rows: Any, *columns: Any) -> Any:

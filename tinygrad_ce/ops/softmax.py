@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..invariants import blind_to_constants, permutation, rows_apart, shift, sums_to_cotangent, sums_to_zero
 from ..registry import op
 from .doubled import excess
 from .exponentials import ACCURATE, Exponentials, exponentials, first_winner, narrow, wide
@@ -34,7 +35,10 @@ def _logsumexp_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(2, 3)),), {"axis": 0, "keepdims": True}
 
 
-@op(samples=_logsumexp_samples)
+@op(
+    samples=_logsumexp_samples,
+    invariants=[sums_to_cotangent("z"), shift("z"), permutation("z", follows=False), rows_apart("z")],
+)
 def logsumexp(z: Any, *, axis: int = -1, keepdims: bool = False) -> Any:
     """log Σ exp z along `axis`, computed as z_a + log1p(Σ_{j≠a} exp(z_j − z_a)).
 
@@ -104,7 +108,11 @@ def _(g: Any, out: Any, z: Any, *, axis: int, keepdims: bool) -> Any:
 # -- softmax ---------------------------------------------------------------------------------------------------
 
 
-@op(samples=_samples, accurate=ACCURATE)
+@op(
+    samples=_samples,
+    accurate=ACCURATE,
+    invariants=[sums_to_zero("z"), blind_to_constants("z"), shift("z"), permutation("z"), rows_apart("z")],
+)
 def softmax(z: Any, *, axis: int = -1) -> Any:
     """ŷ = exp(z) / Σ exp(z) along `axis`.
 
@@ -180,7 +188,11 @@ def through_jacobian(p: Any, g: Any, axis: int) -> Any:
 # -- log_softmax -----------------------------------------------------------------------------------------------
 
 
-@op(samples=_samples, accurate=ACCURATE)
+@op(
+    samples=_samples,
+    accurate=ACCURATE,
+    invariants=[sums_to_zero("z"), shift("z"), permutation("z"), rows_apart("z")],
+)
 def log_softmax(z: Any, *, axis: int = -1) -> Any:
     """log softmax(z) = z − logsumexp(z) along `axis`, without the detour through numbers that underflow.
 

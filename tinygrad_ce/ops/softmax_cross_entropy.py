@@ -16,11 +16,12 @@ import numpy as np
 
 from ..arrays import is_eager
 from ..derivation import Assumption
+from ..invariants import shift, sums_to_zero
 from ..node import Node
 from ..registry import op
 from .cross_entropy_rows import gradient, losses
 from .exponentials import ACCURATE, Exponentials, exponentials, narrow, small_gap, wide
-from .loss import PLAIN, of_logits, sampler, weighed
+from .loss import PLAIN, invariants, of_logits, sampler, weighed
 from .residual import residual
 from .softmax import log_softmax, softmax, through_jacobian
 from .sums import class_sum
@@ -38,7 +39,12 @@ from .targets import (
 )
 
 
-@op(indices=["targets"], samples=sampler(lambda z, axis: z), accurate=ACCURATE)
+@op(
+    indices=["targets"],
+    samples=sampler(lambda z, axis: z),
+    accurate=ACCURATE,
+    invariants=[sums_to_zero("logits"), shift("logits"), *invariants("logits")],
+)
 def softmax_cross_entropy(
     logits: Any,
     targets: Any,

@@ -9,22 +9,30 @@ import numpy as np
 
 from ..arrays import as_array
 from ..forms import elementwise, ieee, primitive
+from ..invariants import even, odd
 from ..registry import implements
 from .elementwise import POSITIVE, inverse
 
 _UNIT = [(-0.9, 0.9)]
 
-sin = elementwise(np.sin, lambda out, x: np.cos(x), scalar=ieee(math.sin, np.sin), formula="g cos x")
-cos = elementwise(np.cos, lambda out, x: -np.sin(x), scalar=ieee(math.cos, np.cos), formula="−g sin x")
+sin = elementwise(np.sin, lambda out, x: np.cos(x), scalar=ieee(math.sin, np.sin), formula="g cos x", invariants=[odd])
+cos = elementwise(
+    np.cos, lambda out, x: -np.sin(x), scalar=ieee(math.cos, np.cos), formula="−g sin x", invariants=[even]
+)
 tan = elementwise(
     np.tan,
     lambda out, x: 1.0 + out * out,
     scalar=ieee(math.tan, np.tan),
     domain=[(-1.2, 1.2)],
     formula="g (1 + tan² x)",
+    invariants=[odd],
 )
-cosh = elementwise(np.cosh, lambda out, x: np.sinh(x), scalar=ieee(math.cosh, np.cosh), formula="g sinh x")
-sinh = elementwise(np.sinh, lambda out, x: np.cosh(x), scalar=ieee(math.sinh, np.sinh), formula="g cosh x")
+cosh = elementwise(
+    np.cosh, lambda out, x: np.sinh(x), scalar=ieee(math.cosh, np.cosh), formula="g sinh x", invariants=[even]
+)
+sinh = elementwise(
+    np.sinh, lambda out, x: np.cosh(x), scalar=ieee(math.sinh, np.sinh), formula="g cosh x", invariants=[odd]
+)
 
 # -- inverses: products where 1 − x² would cancel --------------------------------------------------------------
 
@@ -43,10 +51,18 @@ arccos = elementwise(
     formula="−g / √(1 − x²)",
 )
 arctan = elementwise(
-    np.arctan, lambda out, x: 1.0 / (1.0 + x * x), scalar=ieee(math.atan, np.arctan), formula="g / (1 + x²)"
+    np.arctan,
+    lambda out, x: 1.0 / (1.0 + x * x),
+    scalar=ieee(math.atan, np.arctan),
+    formula="g / (1 + x²)",
+    invariants=[odd],
 )
 arcsinh = elementwise(
-    np.arcsinh, lambda out, x: 1.0 / np.sqrt(1.0 + x * x), scalar=ieee(math.asinh, np.arcsinh), formula="g / √(1 + x²)"
+    np.arcsinh,
+    lambda out, x: 1.0 / np.sqrt(1.0 + x * x),
+    scalar=ieee(math.asinh, np.arcsinh),
+    formula="g / √(1 + x²)",
+    invariants=[odd],
 )
 arccosh = elementwise(
     np.arccosh,
