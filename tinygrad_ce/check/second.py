@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from .subject import Subject
 from .tracing import Traced
 
 DIRECTIONS = 3
+SECONDS = 3.0  # after which no further direction is tried
 
 
 def second_order(subject: Subject) -> tuple[str, list[Finding], str]:
@@ -46,8 +48,10 @@ def second_order(subject: Subject) -> tuple[str, list[Finding], str]:
     if not out.size or not np.all(np.isfinite(out)):
         return INCONCLUSIVE, [], "the result is not finite here"
     g = cotangent(out.shape, out.dtype, 31)
-    compared, untraced = 0, ""
+    compared, untraced, start = 0, "", perf_counter()
     for seed in range(DIRECTIONS):
+        if perf_counter() - start > SECONDS:
+            break
         u, v = _direction(subject, 40 + seed), _direction(subject, 50 + seed)
         try:
             n = _curvature(subject, g, u, v, bool(held))
