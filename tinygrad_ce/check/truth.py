@@ -115,7 +115,7 @@ class Truth:
             value[j], bar[j], other[j] = self._sharpened(heard[0], v, b, o, other_bar[j])
         self.used["differences"] += shape[0]
         # Where f did not move at all its slope is 0, or below what its rounding shows beside its other slopes.
-        unseen = 1024.0 * self.near.unit * np.max(np.abs(value[np.isfinite(value)]), initial=0.0)
+        unseen = self.near.unit * max(1024.0 * float(np.max(np.abs(value[np.isfinite(value)]), initial=0.0)), 16.0)
         bar = np.where(value == 0, np.maximum(bar, float(unseen)), bar)
         return value, bar, other, other_bar
 
