@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .model import Result, Row
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -25,7 +25,7 @@ def measured_apart(row: Row, seconds: float, threads: int) -> Result:
     """The row, measured in a process of its own; a Result with an error where that one failed."""
     done = subprocess.run(
         [sys.executable, "-m", f"{__package__}.apart", row.name, str(seconds)],
-        env={**os.environ, **dict.fromkeys(_THREADS, str(threads))},
+        env={**os.environ, **dict.fromkeys(THREADS, str(threads))},
         cwd=_ROOT,
         capture_output=True,
         text=True,
@@ -39,10 +39,10 @@ def measured_apart(row: Row, seconds: float, threads: int) -> Result:
 
 def main(name: str, seconds: str) -> None:
     """Measure one row here and print the result."""
-    from .rows import AGAINST, ROWS
+    from .rows import AGAINST, ROWS, kernels
     from .timing import measure
 
-    row = next(row for row in (*ROWS, *AGAINST) if row.name == name)
+    row = next(row for row in (*ROWS, *AGAINST, *kernels.ROWS) if row.name == name)
     print(json.dumps(measure(row, float(seconds)).to_dict()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
+from time import perf_counter
 from typing import Any
 
 OURS = "tinygrad_ce"
@@ -69,6 +70,9 @@ class Row:
         where competitors do different things, whose costs are to be compared.
     tolerance : float
         How far they may differ, relative to the largest.
+    clock : callable
+        Seconds: of the wall, or of the processor (`process_time`) where all work is done in one thread; the latter
+        stands still while other programs have the core.
     facts : callable, optional
         Numbers worth knowing beside the times, from the timings by competitor.
     """
@@ -82,6 +86,7 @@ class Row:
     collector: bool = True
     answers: int | None = 1
     tolerance: float = 1e-9
+    clock: Callable[[], float] = perf_counter
     facts: Callable[[Mapping[str, Timing]], dict[str, float]] | None = None
 
     @property

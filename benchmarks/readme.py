@@ -9,7 +9,7 @@ END = "<!-- end of what was measured -->"
 README = Path(__file__).with_name("README.md")
 
 
-def rewrite(page: str, measured: str) -> str:
+def rewrite(page: str, measured: str, opening: str = START) -> str:
     """The page with what stands between the two comments replaced.
 
     Raises
@@ -17,8 +17,8 @@ def rewrite(page: str, measured: str) -> str:
     ValueError
         If the page has not exactly one of each, in that order.
     """
-    before, start, rest = page.partition(START)
+    before, start, rest = page.partition(opening)
     _, end, after = rest.partition(END)
-    if not (start and end) or START in rest or END in before or END in after:
-        raise ValueError(f"the page needs one line {START!r} and, after it, one line {END!r}")
-    return f"{before}{START}\n\n{measured.strip()}\n\n{END}{after}"
+    if not (start and end) or opening in rest or END in before or END in after:
+        raise ValueError(f"the page needs one line {opening!r} and, after it, one line {END!r}")
+    return f"{before}{opening}\n\n{measured.strip()}\n\n{END}{after}"

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from .model import OURS, Result, Timing
 
 _HEAD = ("row", "a", "who", "median", "min … max", "ratio", "aim")
-_RIGHT = {"median", "ratio"}
+_RIGHT = ("median", "ratio")
 
 
 def table(results: Iterable[Result]) -> str:
     """One line for each competitor; ratios are to the one at 1."""
-    return _markdown(_HEAD, [line for result in results for line in _lines(result)])
+    return markdown(_HEAD, [line for result in results for line in _lines(result)], _RIGHT)
 
 
 def notes(results: Iterable[Result]) -> str:
@@ -90,14 +90,15 @@ def _note(result: Result) -> str:
     return f"- **{result.name}**: {result.what} {result.rounds} rounds.{agreed}{facts}"
 
 
-def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], lines: Sequence[Sequence[str]], right: Sequence[str] = ()) -> str:
+    """A Markdown table whose columns are aligned; those named in `right` to the right."""
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
-    rule = ["-" * (w - 1) + (":" if name in _RIGHT else "-") for name, w in zip(head, widths, strict=True)]
-    return "\n".join(_padded(line, head, widths) for line in (head, rule, *lines))
+    rule = ["-" * (w - 1) + (":" if name in right else "-") for name, w in zip(head, widths, strict=True)]
+    return "\n".join(_padded(line, head, widths, right) for line in (head, rule, *lines))
 
 
-def _padded(line: Sequence[str], head: Sequence[str], widths: Sequence[int]) -> str:
+def _padded(line: Sequence[str], head: Sequence[str], widths: Sequence[int], right: Sequence[str]) -> str:
     cells = [
-        cell.rjust(w) if name in _RIGHT else cell.ljust(w) for cell, name, w in zip(line, head, widths, strict=True)
+        cell.rjust(w) if name in right else cell.ljust(w) for cell, name, w in zip(line, head, widths, strict=True)
     ]
     return f"| {' | '.join(cells)} |"

@@ -12,7 +12,7 @@ use, too, and what it costs depends on how many objects a framework makes.
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from statistics import median
 from time import perf_counter
@@ -24,6 +24,7 @@ from .model import OURS, Competitor, Result, Row, Run, Timing, Verdict
 
 SAMPLE = 0.02  # seconds that one sample takes, at least: far above the clock's resolution
 FEWEST = 3  # rounds
+Clock = Callable[[], float]
 
 
 class Disagreement(AssertionError):
@@ -36,10 +37,10 @@ def measure(row: Row, seconds: float) -> Result:
     present = row.present
     difference = agreement(row, present)
     runs = {c.name: c.make() for c in present}
-    loops = {name: _loops(run) for name, run in runs.items()}
+    loops = {name: _loops(run, row.clock) for name, run in runs.items()}
     rounds: list[dict[str, float]] = []
     while len(rounds) < FEWEST or perf_counter() < end:
-        rounds.append(_round(present, runs, loops, len(rounds), row.collector))
+        rounds.append(_round(present, runs, loops, len(rounds), row))
     timings = tuple(_timing(c, row.baseline, rounds, loops.get(c.name, 0)) for c in row.competitors)
     return Result(
         name=row.name,
@@ -90,35 +91,35 @@ def _difference(a: Any, b: Any) -> float:
 # -- rounds ----------------------------------------------------------------------------------------------------
 
 
-def _loops(run: Run) -> int:
+def _loops(run: Run, clock: Clock) -> int:
     """How many runs fill a sample; finding out warms up caches, allocators and tables made on first use."""
-    loops, taken = 1, _sample(run, 1)
+    loops, taken = 1, _sample(run, 1, clock)
     while taken < SAMPLE / 2:
         loops *= 2
-        taken = _sample(run, loops)
+        taken = _sample(run, loops, clock)
     return max(1, round(loops * SAMPLE / taken))
 
 
 def _round(
-    present: Sequence[Competitor], runs: Mapping[str, Run], loops: Mapping[str, int], number: int, collector: bool
+    present: Sequence[Competitor], runs: Mapping[str, Run], loops: Mapping[str, int], number: int, row: Row
 ) -> dict[str, float]:
     """One sample of everybody, in seconds a unit."""
     start = number % len(present)
     times = {}
     for c in (*present[start:], *present[:start]):
-        times[c.name] = _sample(runs[c.name], loops[c.name], collector) / (loops[c.name] * c.per)
+        times[c.name] = _sample(runs[c.name], loops[c.name], row.clock, row.collector) / (loops[c.name] * c.per)
     return times
 
 
-def _sample(run: Run, loops: int, collector: bool = True) -> float:
+def _sample(run: Run, loops: int, clock: Clock, collector: bool = True) -> float:
     gc.collect()
     if not collector:
         gc.disable()
     try:
-        start = perf_counter()
+        start = clock()
         for _ in repeat(None, loops):
             run()
-        return perf_counter() - start
+        return clock() - start
     finally:
         gc.enable()
 

@@ -157,3 +157,73 @@ def test_empty_and_single(shape):
 def test_refusals(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+# -- the first node at which two part --------------------------------------------------------------------------
+
+
+def tanh_op(factor=1.0):
+    @tg.op
+    def bent(x):
+        return np.tanh(x)
+
+    bent.derivation("hand")(lambda g, out, x: g * (1 - out * out) * factor)
+    return bent
+
+
+def network(bent, at=2, depth=4, **labels):
+    """A chain of layers, one of them bent by an op of its own."""
+    rng = np.random.default_rng(1)
+    h = Value(rng.normal(size=(3, 4)), label="x")
+    for k in range(depth):
+        w = Value(rng.normal(size=(4, 4)), label=f"w{k}")
+        h = h @ w
+        h.label = f"s{k}"
+        h = bent(h) if k == at else tg.sigmoid(h)
+    return tg.softmax_cross_entropy(h, [0, 1, 2])
+
+
+def test_the_first_node_at_which_two_part_is_named():
+    report = tg.compare_derivations(network(tanh_op(1.001)), derivations=["hand", "autodiff"])
+    (parting,) = report.partings
+    assert not report and parting.row.leaf == "s2" and (parting.sender, parting.derivation) == ("bent", "hand")
+    assert parting.agreed == 5 and not parting.unseen  # the loss, the last sigmoid, s3, w3 and what bent made
+    assert "hand and autodiff first part at s2, sent by bent ('hand')" in repr(report) and "s2" in report._repr_html_()
+    assert {r.leaf for r in report.failures} == {"x", "w0", "w1", "w2"}  # nearer to the loss all is well
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert tg.compare_derivations(network(tanh_op())).partings == ()
+
+
+def test_what_no_leaf_shows_is_found():
+    """The wrong gradient is multiplied by 0 behind the op."""
+    bent = tanh_op(2.0)
+    x = Value(np.array([-1.0, -2.0]), label="x")
+    report = tg.compare_derivations(np.sum(bent(tg.relu(x))), derivations=["hand", "autodiff"])
+    assert not report and report.failures[0].leaf.startswith("relu") and report.partings[0].unseen
+    assert "no leaf shows it" in repr(report)
+
+
+def test_of_several_senders_the_wrong_one_is_named():
+    bent = tanh_op(2.0)
+    x = Value(np.array([0.5, -2.0]), label="x")
+    h = np.exp(x)
+    h.label = "h"
+    report = tg.compare_derivations(np.sum(np.sin(h) * bent(h) + h * h), derivations=["hand", "autodiff"])
+    assert (report.partings[0].row.leaf, report.partings[0].sender) == ("h", "bent")
+
+
+def test_shortcuts_are_taken_though_every_node_is_compared():
+    z = Value(RNG.normal(size=(3, 4)), label="z")
+
+    @tg.op
+    def probabilities(z):
+        return tg.softmax(z)
+
+    @tg.op
+    def surprise(p, y):
+        return tg.cross_entropy(p, y)
+
+    tg.shortcut(probabilities, surprise, name="short")(lambda g, out, z, y: (g * (tg.softmax(z) - 2 * y), None))
+    loss = surprise(probabilities(z), np.eye(4)[:3])
+    report = tg.compare_derivations(loss, derivations=["short", "autodiff"])
+    assert not report and (report.partings[0].row.leaf, report.partings[0].sender) == ("z", "surprise")

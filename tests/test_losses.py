@@ -1,4 +1,4 @@
-"""softmax and cross-entropy: exact numbers from mpmath, spellings that must coincide, every option, every refusal."""
+"""softmax and cross-entropy: spellings that must coincide, every option, every refusal. Digits: test_accuracy.py."""
 
 import itertools
 
@@ -13,105 +13,7 @@ from tinygrad_ce import Value
 
 from .battery import assert_close, central
 
-mpmath.mp.dps = 400  # e^-300 beside 1 takes 130 digits
 RNG = np.random.default_rng(0)
-
-POINTS = {
-    "ordinary": RNG.normal(size=(3, 5)),
-    "tiny": RNG.normal(size=(3, 5)) * 1e-9,
-    "hundreds": RNG.normal(size=(3, 5)) * 100,
-    "ten thousands": RNG.normal(size=(3, 5)) * 1e4,
-    "huge": RNG.normal(size=(3, 5)) * 1e30,
-    "confident and right": np.array([[20.0, 0, 0, 0, 0], [0, 50.0, 0, 0, 0], [0, 0, 300.0, 1, 2]]),
-    "confident and wrong": np.array([[0, 20.0, 0, 0, 0], [60.0, 0, 0, 0, 0], [0, 300.0, 0, 1, 2]]),
-    "ties": np.array([[1.0, 1, 1, 1, 1], [2.0, 2, 0, 2, 2], [0.0, -0.0, 0, 0, -0.0]]),
-    "one dominant": np.array([[1e3, 1, 2, 3, 4], [-1e3, 0, 0, 0, 1e-3], [5.0, 4, 3, 700, 699]]),
-    "masked": np.array([[0.0, -np.inf, 1, 2, 3], [5.0, 1, -np.inf, -np.inf, -np.inf], [1.0, 1, 1, -np.inf, 1]]),
-    "two classes": np.array([[0.1, 0.3], [40.0, 0.0], [0.0, 40.0]]),
-    "one class": np.array([[3.0], [-7.0], [0.0]]),
-}
-LABELS = np.array([0, 1, 2])
-
-
-def labels_for(z):
-    return LABELS % z.shape[1]
-
-
-def exactly(z, labels, weight=None):
-    """Loss rows, softmax and gradient rows by mpmath from the very floats."""
-    losses, probabilities, gradients, lses = [], [], [], []
-    for row, y in zip(z, labels, strict=True):
-        s = [mpmath.mpf(float(x)) for x in row]
-        top = max(s)
-        e = [mpmath.exp(x - top) if x != -mpmath.inf else mpmath.mpf(0) for x in s]
-        total = sum(e)
-        w = mpmath.mpf(1 if weight is None else float(weight[y]))
-        p = [x / total for x in e]
-        winner = s.index(top)
-        rest = sum(x for j, x in enumerate(e) if j != winner)
-        losses.append(w * ((top - s[y]) + mpmath.log1p(rest)))
-        lses.append(top + mpmath.log(total))
-        probabilities.append(p)
-        others = sum(x for j, x in enumerate(e) if j != y) / total
-        gradients.append([-w * others if j == y else w * q for j, q in enumerate(p)])
-    return losses, probabilities, gradients, lses
-
-
-def ulps(found, exact, dtype):
-    """The worst error in units in the last place of the true value, wherever that is a normal number."""
-    worst = 0.0
-    tiny = float(np.finfo(dtype).tiny)
-    for a, b in zip(np.ravel(found), itertools.chain.from_iterable(map(np.ravel, exact)), strict=True):
-        assert np.isfinite(a)
-        if abs(b) >= tiny:
-            worst = max(worst, float(abs(mpmath.mpf(float(a)) - b) / float(np.spacing(dtype(abs(b))))))
-        else:
-            assert abs(float(a)) <= 2 * tiny
-    return worst
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", POINTS)
-@pytest.mark.parametrize("axis", [0, 1])
-def test_within_four_ulp_of_the_truth(name, dtype, axis):
-    z = POINTS[name].astype(dtype)
-    labels = labels_for(z)
-    losses, p, gradient, lses = exactly(z, labels)
-    laid = np.ascontiguousarray(z if axis == 1 else z.T)
-
-    def rows(x):
-        return x if axis == 1 else x.T
-
-    leaf = Value(laid)
-    loss = tg.softmax_cross_entropy(leaf, labels, axis=axis, reduction="none")
-    assert ulps(loss.data, [losses], dtype) <= 4
-    loss.backward(np.ones(3, dtype))
-    assert leaf.grad.dtype == dtype
-    assert ulps(rows(leaf.grad), gradient, dtype) <= 4
-    assert ulps(rows(tg.softmax(laid, axis=axis)), p, dtype) <= 4
-    log_p = [[mpmath.log(x) if x else -mpmath.inf for x in row] for row in p]
-    found = rows(tg.log_softmax(laid, axis=axis))
-    masked = np.isneginf(z)
-    assert np.all(np.isneginf(found[masked]))
-    assert ulps(found[~masked], [[x for row in log_p for x in row if x != -mpmath.inf]], dtype) <= 4
-    eps = np.finfo(dtype).eps
-    for a, b, row in zip(tg.logsumexp(laid, axis=axis), lses, z, strict=True):
-        assert abs(mpmath.mpf(float(a)) - b) <= 4 * eps * max(abs(b), abs(mpmath.mpf(float(row.max()))))
-
-
-@pytest.mark.parametrize("classes", [2, 1000, 100_000])
-@pytest.mark.parametrize("axis", [0, 1])
-def test_many_classes_lose_nothing_in_the_sum(classes, axis):
-    """Σ exp over 100,000 classes along a strided axis: naive addition would lose dozens of ulp in float32."""
-    for dtype in (np.float32, np.float64):
-        row = np.random.default_rng(1).normal(size=classes).astype(dtype)
-        z = row[None] if axis == 1 else row[:, None]
-        with np.errstate(over="ignore"):
-            wide = np.sort(row.astype(np.longdouble))
-            e = np.exp(wide - wide[-1])
-            exact = e / np.sum(e)
-        found = np.sort(tg.softmax(z, axis=axis).ravel())
-        assert np.max(np.abs(found - exact) / np.spacing(exact.astype(dtype))) <= 4
 
 
 def test_a_confident_right_answer_keeps_every_digit_and_cross_entropy_of_softmax_too():
@@ -363,21 +265,3 @@ def test_an_axis_that_is_not_there_is_refused(op):
     for x in (np.zeros((2, 3)), Value(np.zeros((2, 3))), Value(1.0)):
         with pytest.raises(IndexError, match=f"{op.name}: axis 5 is out of bounds"):
             op(x, axis=5)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("axis", [0, 1])
-def test_loss_and_gradient_over_a_hundred_thousand_classes(dtype, axis):
-    row = np.random.default_rng(1).normal(size=100_000).astype(dtype)
-    with mpmath.workdps(60):
-        s = [mpmath.mpf(float(x)) for x in row]
-        e = [mpmath.exp(x - max_) for max_ in [max(s)] for x in s]
-        total = sum(e)
-        loss = max(s) - s[7] + mpmath.log(total)
-        gradient = [x / total for x in e]
-        gradient[7] = -(total - e[7]) / total
-        z = Value(row[None] if axis == 1 else row[:, None])
-        found = tg.softmax_cross_entropy(z, [7], axis=axis)
-        found.backward()
-        assert ulps(found.data, [[loss]], dtype) <= 4
-        assert ulps(z.grad, [gradient], dtype) <= 4

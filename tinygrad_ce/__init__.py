@@ -54,14 +54,18 @@ from .value import Value
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .check.bisect import bisect
     from .check.check_op import check_op, check_registry
     from .check.gradcheck import gradcheck
+    from .check.grade import grade
     from .check.prove import prove
 
 _PARTS = ("data", "nn", "optim", "train")
 _LATER = {
     "check_op": ".check.check_op",
     "check_registry": ".check.check_op",
+    "bisect": ".check.bisect",
+    "grade": ".check.grade",
     "gradcheck": ".check.gradcheck",
     "prove": ".check.prove",
 }
@@ -91,6 +95,7 @@ __all__ = [
     "AssumptionError",
     "MutationError",
     "Value",
+    "bisect",
     "check_op",
     "check_registry",
     "compare_derivations",
@@ -101,6 +106,7 @@ __all__ = [
     "elementwise_grad",
     "grad",
     "gradcheck",
+    "grade",
     "hessian",
     "hvp",
     "jacobian",

@@ -1,15 +1,14 @@
-"""compare_derivations: one forward, one sweep for each derivation, every leaf compared pairwise.
+"""compare_derivations: one forward, one sweep for each derivation, every node compared pairwise.
 
-No tolerance is set by hand. Each gradient has an error bar from the rounding of its own sweep (rounding.py);
+No tolerance is set by hand. Each gradient has an error bar from the rounding of its own sweep (sweeps.py);
 two that differ by no more than their bars are the same gradient. Where one bar is much wider than the other, the
-report says how many digits the wider one has lost, and whether its derivation declares that.
+report says how many digits the wider one has lost, and whether its derivation declares that. Where two part, the node
+at which they first do, in the order of the sweep, is named: the rule that sent it is where to look.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -18,15 +17,11 @@ import numpy as np
 from ..choice import Choice, names_available, reachable
 from ..derivation import AUTODIFF, AssumptionError
 from ..forms import RULE
-from ..identities import cast_like
 from ..node import Node, plain, recorded
 from ..op import Op
-from ..sweep import reverse, route
 from ..value import Value
-from .report import FAIL, INCONCLUSIVE, PASS, Comparison, Row
-from .rounding import conditioning, rounding
-
-GUESS = 1e4  # how many eps a rule that cannot be traced is allowed
+from .report import FAIL, Comparison, Parting, Row
+from .sweeps import Sweep, contrast, names, sender, swept, within
 
 
 def compare_derivations(
@@ -56,7 +51,8 @@ def compare_derivations(
     Returns
     -------
     Comparison
-        True when all agree; its repr is a table, `.rows` and `.to_dict()` are data.
+        True when all agree; its repr is a table, `.rows` and `.to_dict()` are data. Where two part, `.partings` has
+        the first node, in the order of the reverse sweep, at which they do, and which op sent that gradient.
 
     Raises
     ------
@@ -79,21 +75,25 @@ def compare_derivations(
     if not isinstance(subject, Op) and (inputs or params):
         raise TypeError("compare_derivations(value) takes no inputs: the graph has them")
     nodes = reachable(root)
-    names = _names(nodes, derivations, reference)
-    leaves = {n: x for n, x in sorted(nodes.items()) if x.op is None}
-    seed = root._seed(gradient) if gradient is not None or root.size == 1 else _cotangent(root)
-    found: dict[str, _Sweep] = {}
+    wanted = _names(nodes, derivations, reference)
+    seed = cotangent(root, gradient)
+    found: dict[str, Sweep] = {}
     skipped: dict[str, str] = {}
-    for name in names:
+    for name in wanted:
         try:
-            found[name] = _sweep(root, seed, name, leaves)
+            found[name] = swept(root, seed, name, Choice(name))
         except AssumptionError as failure:
             skipped[name] = str(failure)
-    labels = _labels(leaves.values())
-    rows = [_row(label, i, found[a], found[b]) for i, label in enumerate(labels) for a, b in _pairs(found, reference)]
+    called = names(nodes)
+    pairs = _pairs(found, reference)
+    leaves = [n for n, x in sorted(nodes.items()) if x.op is None]
+    rows = [contrast(called[n], found[a], n, found[b], n) for n in leaves for a, b in pairs]
+    partings = [p for a, b in pairs for p in _partings(found[a], found[b], called, rows)]
+    rows += [p.row for p in partings if p.unseen]
     title = subject.name if isinstance(subject, Op) else f"a graph of {len(nodes)} nodes"
     notes = tuple(f"{name}: {s.note}" for name, s in found.items() if s.note)
-    return Comparison(title, tuple(found), rows, skipped, notes)
+    inner = sum(x.op is not None for x in nodes.values()) > 1
+    return Comparison(title, tuple(found), rows, skipped, notes, tuple(partings) if inner else ())
 
 
 # -- what to compare -------------------------------------------------------------------------------------------
@@ -143,143 +143,24 @@ def _pairs(found: Iterable[str], reference: str | None) -> list[tuple[str, str]]
     return [(name, reference) for name in names if name != reference and reference in names]
 
 
-def _cotangent(root: Value) -> Any:
+def cotangent(root: Value, gradient: Any) -> Any:
+    """The cotangent that was given, 1 for one number, or random signs and sizes."""
+    if gradient is not None or root.size == 1:
+        return root._seed(gradient)
     rng = np.random.default_rng(0)
     signs = rng.choice([-1.0, 1.0], size=root.shape)
     return signs * rng.uniform(0.5, 2.0, size=root.shape)
 
 
-def _labels(leaves: Iterable[Node]) -> list[str]:
-    names: list[str] = []
-    for i, x in enumerate(leaves):
-        label = x.label or f"leaf {i}"
-        names.append(label if label not in names else f"{label} ({i})")
-    return names
-
-
-# -- one derivation --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Sweep:
-    """The gradients of one derivation, with what is known of their accuracy."""
-
-    name: str
-    gradients: list[Any]
-    bars: list[Any]
-    conditions: list[Any]
-    declared: bool  # outside where a derivation it used says that it keeps its digits
-    note: str = ""
-
-
-def _sweep(root: Value, seed: Any, name: str, leaves: dict[int, Node]) -> _Sweep:
-    choice = Choice(name)
-    with np.errstate(all="ignore"):
-        adjoints = reverse(root, cast_like(seed, root), choice, wanted=leaves)
-    gradients = [_array(adjoints[n][1] if n in adjoints else 0.0, x) for n, x in leaves.items()]
-    bars, conditions, note = _accuracy(root, seed, choice, leaves, gradients)
-    return _Sweep(name, gradients, bars, conditions, _beyond_declared(root, choice), note)
-
-
-def _array(g: Any, x: Node) -> Any:
-    return np.broadcast_to(np.asarray(g, dtype=getattr(x.data, "dtype", np.float64)), np.shape(x.data))
-
-
-def _accuracy(
-    root: Value, seed: Any, choice: Choice, leaves: dict[int, Node], gradients: list[Any]
-) -> tuple[list[Any], list[Any], str]:
-    """Error bars and conditioning of the gradients, from the graph of the sweep itself."""
-    try:
-        with recorded(True), np.errstate(all="ignore"):
-            start = Value.leaf(cast_like(seed, root))  # in the graph, so that what is made of it alone rounds too
-            traced = reverse(root, start, choice, wanted=leaves, create_graph=True, again=False)
-            values = [traced[n][1] if n in traced else Value.leaf(0.0, False) for n in leaves]
-            bars, conditions = rounding(values), conditioning(values)
-    except (NotImplementedError, TypeError, ValueError) as error:
-        bars = [np.finfo(g.dtype).eps * GUESS * np.abs(g) for g in gradients]
-        return bars, bars, f"its rule cannot be traced, so its error bars are a guess, {GUESS:g} eps ({error})"
-    shape = [g.shape for g in gradients]
-    return (
-        [np.broadcast_to(b, s) for b, s in zip(bars, shape, strict=True)],
-        [np.broadcast_to(c, s) for c, s in zip(conditions, shape, strict=True)],
-        "",
-    )
-
-
-def _beyond_declared(root: Value, choice: Choice) -> bool:
-    for node in reachable(root).values():
-        if node.op is not None:
-            inputs, derivation = route(node, node.op, choice, {}, False)
-            if derivation.accurate is not None and derivation.accurate.failure(inputs, node.params) is not None:
-                return True
-    return False
-
-
-# -- two derivations -------------------------------------------------------------------------------------------
-
-
-def _row(leaf: str, i: int, a: _Sweep, b: _Sweep) -> Row:
-    x, y = a.gradients[i], b.gradients[i]
-    eps = float(np.finfo(x.dtype).eps)
-    if not x.size:
-        return Row(leaf, a.name, b.name, PASS, "empty", 0.0, 0.0, 0.0, (), 0.0, 0.0, 0.0)
-    with np.errstate(all="ignore"):
-        size = np.maximum(np.abs(x), np.abs(y))
-        difference = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
-        floor = 64 * float(np.finfo(x.dtype).smallest_subnormal)
-        bars = a.bars[i] + b.bars[i] + 4 * eps * size + floor
-        broken = np.isnan(difference) | np.isinf(difference)
-        excess = np.where(broken, np.inf, difference / bars)
-        relative = np.where(broken, np.inf, difference / np.maximum(size, np.finfo(x.dtype).smallest_subnormal))
-        ulps = np.where(broken, np.inf, difference / np.spacing(np.maximum(size, np.finfo(x.dtype).tiny)))
-        at = tuple(int(k) for k in np.unravel_index(np.argmax(excess), x.shape))
-        lost, culprit, known = _digits_lost(difference, size, i, a, b, eps)
-    verdict, note = PASS, ""
-    if np.any(broken) and culprit.declared:
-        note = f"not finite by {culprit.name} (beyond its declared range)"
-    elif excess[at] > 1.0:
-        guessed = bool(a.note or b.note) and difference[at] <= GUESS * eps * float(np.max(size))
-        verdict, note = (
-            (INCONCLUSIVE, "more than the guessed error bars, little beside the rest") if guessed else (FAIL, "")
-        )
-    elif not np.all(np.isfinite(bars)):
-        verdict, note = INCONCLUSIVE, "the error bars are not finite"
-    elif lost >= 1.0:
-        if lost > 0.5 * -math.log10(eps) and not culprit.declared and known:
-            verdict = FAIL
-        note = f"{lost:.0f} digit{'s' * (round(lost) != 1)} lost by {culprit.name}" + " (declared)" * culprit.declared
-    return Row(
-        leaf,
-        a.name,
-        b.name,
-        verdict,
-        note,
-        float(np.max(relative)),
-        float(np.max(ulps)),
-        lost,
-        at,
-        float(x[at]),
-        float(y[at]),
-        float(bars[at]),
-    )
-
-
-def _digits_lost(difference: Any, size: Any, i: int, a: _Sweep, b: _Sweep, eps: float) -> tuple[float, _Sweep, bool]:
-    """Digits by which the two differ beyond the better bar and what conditioning explains; and whose they are.
-
-    Also whether the better one is known not to be 0: where the truth is 0, relative digits mean nothing.
-    """
-    full = -math.log10(eps)
-    broken = [not np.all(np.isfinite(s.gradients[i])) for s in (a, b)]
-    if any(broken):
-        return full, a if broken[0] else b, True
-    better = np.minimum(a.bars[i], b.bars[i])
-    condition = np.where(a.bars[i] <= b.bars[i], a.conditions[i], b.conditions[i])
-    explained = np.maximum(better + 4 * eps * size, condition)
-    ratio = np.where(difference > 0, difference / np.maximum(explained, np.finfo(np.float64).tiny), 0.0)
-    at = np.unravel_index(np.argmax(ratio), ratio.shape)
-    if not ratio[at] > 1.0:
-        return 0.0, a, False
-    culprit, other = (a, b) if a.bars[i][at] > b.bars[i][at] else (b, a)
-    known = bool(abs(other.gradients[i][at]) > other.bars[i][at])
-    return min(full, math.log10(float(ratio[at]))), culprit, known
+def _partings(a: Sweep, b: Sweep, called: Mapping[int, str], rows: Iterable[Row]) -> list[Parting]:
+    """The first node at which two sweeps part, where there is one."""
+    both = [n for n in sorted(a.adjoints, reverse=True) if n in b.adjoints]
+    for k, n in enumerate(both):
+        if within(a, n, b, n):
+            continue
+        row = contrast(called[n], a, n, b, n)
+        if row.verdict == FAIL:
+            op, derivation = sender(a, n, b, n, {m: m for m in both})
+            leaf = any(r.verdict == FAIL and (r.derivation, r.reference) == (a.name, b.name) for r in rows)
+            return [Parting(row, op, derivation, k, len(both), not leaf)]
+    return []

@@ -39,7 +39,7 @@ def resolve(truth: Truth, v: Verdicts, i: int, g: Any, own: bool, large: bool) -
         sides = truth.sides(i, index)
         on = weights != 0
         a = v.found[spot]
-        if not own and not np.isfinite(a) and (large or np.all(truth.near.base[weights != 0] == 0)):
+        if not own and not np.isfinite(a) and (large or _nothing(truth, v, spot, weights)):
             v.wrong[spot], v.unclear[spot] = (
                 False,
                 True,
@@ -66,6 +66,12 @@ def resolve(truth: Truth, v: Verdicts, i: int, g: Any, own: bool, large: bool) -
         elif not np.isfinite(a) and not own:
             v.wrong[spot], v.unclear[spot] = False, True
     return kinks
+
+
+def _nothing(truth: Truth, v: Verdicts, spot: Any, weights: Any) -> bool:
+    """Whether f is 0 here and stays so: a rule that divides by it says 0/0."""
+    still = abs(v.truth.value[spot]) <= v.bar[spot]
+    return bool(still and np.all(truth.near.base[weights != 0] == 0))
 
 
 def _whole(i: int, x: Any) -> Any:

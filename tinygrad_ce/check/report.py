@@ -20,6 +20,7 @@ class Row:
     Attributes
     ----------
     leaf, derivation, reference : str
+        A leaf; an inner node's name where it parts and no leaf shows it.
     verdict : "PASS", "FAIL" or "INCONCLUSIVE"
     note : str
         What else there is to say: digits lost, and whether the derivation declares it.
@@ -59,6 +60,37 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Parting:
+    """The first node, in the order of the reverse sweep, at which two derivations part.
+
+    Attributes
+    ----------
+    row : Row
+        The node's gradient by the two.
+    sender, derivation : str
+        The op that sent it, and by which derivation.
+    agreed, nodes : int
+        How many nodes came before it, and how many were compared.
+    unseen : bool
+        Whether no leaf shows it: what went wrong is multiplied by 0 later on.
+    """
+
+    row: Row
+    sender: str
+    derivation: str
+    agreed: int
+    nodes: int
+    unseen: bool = False
+
+    def explain(self) -> str:
+        """In a sentence."""
+        r = self.row
+        sent = f", sent by {self.sender} ('{self.derivation}')" if self.sender else ""
+        after = f"after {self.agreed} of {self.nodes} nodes" + ("; no leaf shows it" if self.unseen else "")
+        return f"{r.derivation} and {r.reference} first part at {r.leaf}{sent}, {after}"
+
+
+@dataclass(frozen=True)
 class Comparison:
     """The outcome of `compare_derivations`: true when some row passed and none failed."""
 
@@ -67,6 +99,7 @@ class Comparison:
     rows: list[Row]
     skipped: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    partings: tuple[Parting, ...] = ()
 
     def __bool__(self) -> bool:
         verdicts = {row.verdict for row in self.rows}
@@ -99,13 +132,15 @@ class Comparison:
             "suspects": self.suspects,
             "skipped": dict(self.skipped),
             "notes": list(self.notes),
-            "rows": [{k: _plain(v) for k, v in asdict(row).items()} for row in self.rows],
+            "rows": [plain_row(row) for row in self.rows],
+            "partings": [{**asdict(p), "row": plain_row(p.row)} for p in self.partings],
         }
 
     def __repr__(self) -> str:
         lines = [f"derivations of {self.subject}: {self._verdict()}"]
-        lines += _table([_HEAD, *[_cells(row) for row in self.rows]])
+        lines += table([_HEAD, *[_cells(row) for row in self.rows]])
         lines += [f"  {row.explain()}" for row in self.failures]
+        lines += [p.explain() for p in self.partings]
         lines += [f"not compared: {name}: {why}" for name, why in self.skipped.items()]
         lines += self.notes
         return "\n".join(lines)
@@ -115,7 +150,7 @@ class Comparison:
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in _cells(row)) + "</tr>" for row in self.rows
         )
-        rest = [row.explain() for row in self.failures]
+        rest = [row.explain() for row in self.failures] + [p.explain() for p in self.partings]
         rest += [f"not compared: {name}: {why}" for name, why in self.skipped.items()] + list(self.notes)
         tail = "".join(f"<br>{html.escape(line)}" for line in rest)
         title = html.escape(f"derivations of {self.subject}: {self._verdict()}")
@@ -147,9 +182,15 @@ def count(ulps: float) -> str:
     return f"{ulps:.0f}" if ulps < 1e5 else f"{ulps:.1e}"
 
 
-def _table(rows: list[list[str]]) -> list[str]:
+def table(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines of text, column by column."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def plain_row(row: Row) -> dict[str, Any]:
+    """A row as plain data."""
+    return {k: _plain(v) for k, v in asdict(row).items()}
 
 
 def _plain(x: Any) -> Any:

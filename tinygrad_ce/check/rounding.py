@@ -11,11 +11,13 @@ cancels shows: in ŷ − y with ŷ nearly 1 the error stays at eps while the dif
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
+from random import Random
 from typing import Any
 
 import numpy as np
 
-from ..choice import Choice, reachable
+from ..choice import Choice
 from ..forward import push
 from ..identities import cast_like
 from ..node import Node, plain
@@ -36,15 +38,12 @@ def conditioning(roots: Sequence[Node], seed: int = 0) -> list[Any]:
 
 
 def _bars(roots: Sequence[Node], seed: int, inside: bool) -> list[Any]:
-    rng = np.random.default_rng(seed)
-    nodes: dict[int, Node] = {}
-    for root in roots:
-        if isinstance(root, Node) and root.requires_grad:
-            nodes.update(reachable(root))
+    nodes = _reachable([root for root in roots if isinstance(root, Node) and root.requires_grad])
     bars = [np.zeros(np.shape(plain(root))) for root in roots]
     with np.errstate(all="ignore"):
+        noise = _Noise(nodes, seed)
         for _ in range(SAMPLES):
-            errors = _sample(nodes, rng, inside)
+            errors = _sample(nodes, noise, inside)
             for bar, root in zip(bars, roots, strict=True):
                 error = errors.get(root.number) if isinstance(root, Node) else None
                 if error is not None:
@@ -52,7 +51,44 @@ def _bars(roots: Sequence[Node], seed: int, inside: bool) -> list[Any]:
     return [MARGIN * bar for bar in bars]
 
 
-def _sample(nodes: dict[int, Node], rng: np.random.Generator, inside: bool) -> dict[int, Any]:
+class _Noise:
+    """A random ±eps of every number of a node: signs are taken from one long row of them, at random places."""
+
+    def __init__(self, nodes: dict[int, Node], seed: int) -> None:
+        longest = max([np.size(node.data) for node in nodes.values()], default=1)
+        self.signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=longest + 4096)
+        self.place = Random(seed).randrange
+        self.sizes: dict[int, Any] = {}
+
+    def of(self, node: Node) -> Any:
+        data = node.data
+        if type(data) is float:
+            one = abs(data) * _EPS if isfinite(data) else 0.0
+            return one if self.place(2) else -one
+        size = self.sizes.get(node.number)
+        if size is None:
+            size = np.abs(data) * np.finfo(data.dtype).eps
+            size = self.sizes[node.number] = np.where(np.isfinite(size), size, size.dtype.type(0))
+        start = self.place(4096)
+        return size * self.signs[start : start + size.size].reshape(size.shape).astype(size.dtype)
+
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def _reachable(roots: Sequence[Node]) -> dict[int, Node]:
+    """The nodes that lead to any of the roots: one walk for all of them."""
+    nodes = {root.number: root for root in roots}
+    stack = list(nodes.values())
+    while stack:
+        for x in stack.pop().inputs:
+            if isinstance(x, Node) and x.requires_grad and x.number not in nodes:
+                nodes[x.number] = x
+                stack.append(x)
+    return nodes
+
+
+def _sample(nodes: dict[int, Node], noise: _Noise, inside: bool) -> dict[int, Any]:
     """One draw of the error of every node."""
     choice = Choice()
     errors: dict[int, Any] = {}
@@ -61,7 +97,7 @@ def _sample(nodes: dict[int, Node], rng: np.random.Generator, inside: bool) -> d
         op = node.op
         if op is None:
             if not inside:
-                errors[number] = _noise(node, rng)
+                errors[number] = noise.of(node)
             continue
         inputs, derivation = route(node, op, choice, {}, False)
         moving = [errors.get(x.number) if isinstance(x, Node) else None for x in inputs]
@@ -69,7 +105,7 @@ def _sample(nodes: dict[int, Node], rng: np.random.Generator, inside: bool) -> d
         if inside and not own_rounding:
             # Sums and products of matrices round inside: exact results of slightly different inputs.
             moving = [
-                _add(t, _noise(x, rng)) if isinstance(x, Node) and x.requires_grad else t
+                _add(t, noise.of(x)) if isinstance(x, Node) and x.requires_grad else t
                 for t, x in zip(moving, inputs, strict=True)
             ]
         total = None
@@ -77,16 +113,10 @@ def _sample(nodes: dict[int, Node], rng: np.random.Generator, inside: bool) -> d
             moving = [None if t is None else cast_like(t, x) for t, x in zip(moving, inputs, strict=True)]
             total = push(node, op, inputs, derivation, moving, choice, False)
         if inside:
-            total = _add(total, _noise(node, rng))
+            total = _add(total, noise.of(node))
         if total is not None:
             errors[number] = total
     return errors
-
-
-def _noise(node: Node, rng: np.random.Generator) -> Any:
-    data = np.asarray(node.data)
-    data = np.where(np.isfinite(data), data, 0.0).astype(data.dtype)
-    return rng.choice([-1.0, 1.0], size=data.shape) * np.abs(data) * np.finfo(data.dtype).eps
 
 
 def _add(a: Any, b: Any) -> Any:

@@ -105,8 +105,8 @@ def part(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> Parting:
     Examples
     --------
     >>> parting = part(np.array([[2.0, 0.0, -1.0], [3.0, 0.5, 0.0]]), np.array([0, 1]))
-    >>> [(round(line.gap), line.digits) for line in parting.lines if line.right]
-    [(2, 16), (15, 9), (30, 2), (45, 0)]
+    >>> [(round(line.gap), line.digits) for line in parting.lines if line.right][::3]
+    [(2, 16), (45, 0)]
     """
     duel = pick(logits, targets)
     as_trained = float(duel.gaps[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from . import style
 from .graph import Graph, OpNode, ValueNode
@@ -92,8 +92,8 @@ def _op(node: OpNode) -> Attributes:
 # -- the legend ------------------------------------------------------------------------------------------------
 
 
-def legend(graph: Graph) -> str:
-    """What the shapes mean, for those that occur: an HTML-like label."""
+def legend(graph: Graph, marks: Sequence[tuple[str, Mapping[str, str]]] = ()) -> str:
+    """What the shapes mean, for those that occur, and what `marks` mean: an HTML-like label."""
     values = [node for node in graph.nodes if isinstance(node, ValueNode)]
     roles = {node.role for node in values}
     samples = [
@@ -104,11 +104,12 @@ def legend(graph: Graph) -> str:
     ]
     cells = [_sample(text, look, border) for there, text, look, border in samples if there]
     cells.append(f"<TD>{_small('thick: the result')}</TD>")
+    cells += [_sample(text, look, "ROUNDED") for text, look in marks]
     row = "".join(cells)
     return f"<{_table([f'<TR>{row}</TR>'], spacing=6)}>"
 
 
-def _sample(text: str, look: Attributes, border: str) -> str:
+def _sample(text: str, look: Mapping[str, str], border: str) -> str:
     return (
         f'<TD BORDER="1" CELLPADDING="3" STYLE="{border}" COLOR="{look["color"]}" BGCOLOR="{look["fillcolor"]}">'
         f"{_small(safe(text))}</TD>"

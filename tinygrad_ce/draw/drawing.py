@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +35,26 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
     graph: Graph
 
     @classmethod
-    def of(cls, graph: Graph, *, rankdir: str = "LR", legend: bool = True) -> Drawing:
-        """The picture of a graph."""
+    def of(
+        cls,
+        graph: Graph,
+        *,
+        rankdir: str = "LR",
+        legend: bool = True,
+        looks: Mapping[str, Mapping[str, str]] | None = None,
+        marks: Sequence[tuple[str, Mapping[str, str]]] = (),
+    ) -> Drawing:
+        """The picture of a graph.
+
+        `looks`: attributes of single nodes by id, over their own; `marks`: what they mean, for the legend.
+        """
         attributes = {"rankdir": rankdir, **style.GRAPH}
         if legend:
-            attributes |= {"label": dot.legend(graph), "labelloc": "b", "labeljust": "l"}
+            attributes |= {"label": dot.legend(graph, marks), "labelloc": "b", "labeljust": "l"}
         self = cls(graph_attr=attributes, node_attr=style.NODE, edge_attr=style.EDGE)
         self.graph = graph
         for name, look in dot.nodes(graph):
-            self.node(name, **look)
+            self.node(name, **{**look, **(looks or {}).get(name, {})})
         for tail, head, look in dot.edges(graph):
             self.edge(tail, head, **look)
         return self

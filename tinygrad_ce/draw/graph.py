@@ -1,6 +1,7 @@
 """The graph behind a picture, as plain data: nodes and edges, without a word about how they look.
 
     graph_of(v)     everything that led to v: a Graph of ValueNodes, OpNodes and Edges
+    numbered(v)     the same, with the id of each Value by its creation number
 
 An op is a node of its own, between the values that it takes and the one that it makes. Ids are n0, n1, … in
 topological order (creation order; a constant stands just before the first op that takes it), so the same graph
@@ -126,10 +127,17 @@ def graph_of(v: Node, *, limit: int | None = None) -> Graph:
     ValueError
         If there are more than `limit`.
     """
+    return numbered(v, limit=limit)[0]
+
+
+def numbered(v: Node, *, limit: int | None = None) -> tuple[Graph, dict[int, str]]:
+    """The graph that led to `v`, and the id of each Value in it by creation number."""
     nodes = ancestry(v)
     if limit is not None:
         _hold_to(limit, nodes)
-    return _Builder(v).build(nodes)
+    builder = _Builder(v)
+    graph = builder.build(nodes)
+    return graph, {node.number: builder.ids["value", node.number] for node in nodes}
 
 
 def ancestry(v: Node) -> list[Node]:

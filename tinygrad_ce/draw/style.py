@@ -41,6 +41,12 @@ OP = {
     "fillcolor": "#FFE9C4",
     "margin": "0.02,0.01",
 }
+# Two gradients of one graph (tg.bisect): where they agree, where they part, where they first do.
+AGREES = {"color": "#00785A", "fillcolor": "#D6F0E6"}
+PARTS = {"color": "#B33A00", "fillcolor": "#FAD9CC"}
+FIRST = {**PARTS, "peripheries": "2", "penwidth": "2"}
+UNCOMPARED = {"color": "#8A8A8A", "fillcolor": "#EFEFEF"}
+
 SPINE = {"weight": "4"}  # from inner node to inner node the picture runs straight
 QUIET_EDGE = {"style": "dashed", "color": "#8A8A8A"}
 

@@ -12,8 +12,10 @@ from ..forms import unbroadcast
 from ..invariants import homogeneous
 from ..registry import op
 from .activation import softplus
-from .elementwise import floating, sigmoid
-from .targets import first, validate_options, where
+from .elementwise import sigmoid
+from .exponentials import narrow, wide
+from .sums import total
+from .targets import as_array, first, validate_options, where
 
 
 def _binary_samples(rng: np.random.Generator) -> Iterable[Any]:
@@ -76,16 +78,28 @@ def sigmoid_binary_cross_entropy(
     >>> loss.backward(); print(s.grad)
     [-4.24835426e-18  2.68941421e-01]
     """
-    logits, y = floating(logits), _smoothed(floating(targets), label_smoothing)
-    terms = y * softplus(-logits) + (1.0 - y) * softplus(logits)
+    s = wide(logits)
+    yes, no = _smoothed(targets, label_smoothing)
+    terms = yes * softplus(-s) + no * softplus(s)
     terms = terms if weight is None else terms * weight
     if reduction == "none":
         return terms
-    return np.sum(terms) / max(np.size(logits), 1) if reduction == "mean" else np.sum(terms)
+    return total(terms) / max(np.size(logits), 1) if reduction == "mean" else total(terms)
 
 
-def _smoothed(y: Any, label_smoothing: float) -> Any:
-    return y * (1.0 - label_smoothing) + 0.5 * label_smoothing if label_smoothing else y
+def _smoothed(targets: Any, label_smoothing: float) -> tuple[Any, Any]:
+    """ỹ and 1 − ỹ, neither of which cancels."""
+    y = wide(targets)
+    if not label_smoothing:
+        return y, 1.0 - y
+    faith, half = 1.0 - label_smoothing, 0.5 * label_smoothing
+    return y * faith + half, (1.0 - y) * faith + half
+
+
+@sigmoid_binary_cross_entropy.forward
+def _(logits: Any, targets: Any, weight: Any, **o: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return narrow(as_array(sigmoid_binary_cross_entropy.decomposition(logits, targets, weight, **o))[()], logits)
 
 
 @sigmoid_binary_cross_entropy.guard
@@ -107,35 +121,37 @@ def _binary(slope: Any) -> Any:
     """The rule of the logits, given the slope of one term in its logit."""
 
     def rule(g: Any, out: Any, s: Any, targets: Any, weight: Any, *, label_smoothing: float, reduction: str) -> Any:
-        g = g / max(np.size(s), 1) if reduction == "mean" else g
-        g = g * slope(s, _smoothed(targets, label_smoothing))
-        return g if weight is None else g * weight
+        return _spread(g, s, weight, reduction) * slope(wide(s), *_smoothed(targets, label_smoothing))
 
     return rule
+
+
+def _spread(g: Any, s: Any, weight: Any, reduction: str) -> Any:
+    """The cotangent of the loss as one of its terms."""
+    g = wide(g) / max(np.size(s), 1) if reduction == "mean" else wide(g)
+    return g if weight is None else g * weight
 
 
 def _binary_to_targets(
     g: Any, out: Any, s: Any, targets: Any, weight: Any, *, label_smoothing: float, reduction: str
 ) -> Any:
-    g = g / max(np.size(s), 1) if reduction == "mean" else g
-    g = g * -s * (1.0 - label_smoothing)
-    return g if weight is None else g * weight
+    return _spread(g, s, weight, reduction) * -wide(s) * (1.0 - label_smoothing)
 
 
 def _binary_to_weight(
     g: Any, out: Any, s: Any, targets: Any, weight: Any, *, label_smoothing: float, reduction: str
 ) -> Any:
-    y = _smoothed(targets, label_smoothing)
-    g = g / max(np.size(s), 1) if reduction == "mean" else g
-    return unbroadcast(g * (y * softplus(-s) + (1.0 - y) * softplus(s)), weight)
+    yes, no = _smoothed(targets, label_smoothing)
+    s = wide(s)
+    return unbroadcast(_spread(g, s, None, reduction) * (yes * softplus(-s) + no * softplus(s)), weight)
 
 
 _binary_rest = (_binary_to_targets, _binary_to_weight)
 sigmoid_binary_cross_entropy.derivation("stable", formula="(1 − y) σ(s) − y σ(−s)")(
-    (_binary(lambda s, y: (1.0 - y) * sigmoid(s) - y * sigmoid(-s)), *_binary_rest)
+    (_binary(lambda s, yes, no: no * sigmoid(s) - yes * sigmoid(-s)), *_binary_rest)
 )
 sigmoid_binary_cross_entropy.derivation(
     "analytic",
     formula="σ(s) − y",
     accurate=NEAR_ZERO,
-)((_binary(lambda s, y: sigmoid(s) - y), *_binary_rest))
+)((_binary(lambda s, yes, no: sigmoid(s) - yes), *_binary_rest))

@@ -12,13 +12,15 @@ import numpy as np
 
 from ..op import shortcut
 from ..registry import op
+from .cross_entropy_rows import losses_of_probabilities
 from .exponentials import ACCURATE, narrow, wide
 from .loss import PLAIN, invariants, of_probabilities, sampler, weighed
 from .softmax import softmax
-from .softmax_cross_entropy import REST, STABLE, analytic, over, softmax_cross_entropy, stable
+from .softmax_cross_entropy import REST, SILENT, STABLE, analytic, over, softmax_cross_entropy, stable
 from .targets import (
     Target,
     as_array,
+    reduce,
     spread,
     to_targets,
     to_weight,
@@ -104,11 +106,17 @@ def _(
 
 @cross_entropy.forward
 def _(probabilities: Any, targets: Any, weight: Any, **o: Any) -> Any:
-    with np.errstate(divide="ignore"):
-        loss = as_array(cross_entropy.decomposition(probabilities, targets, weight, **o))
-        return narrow(loss[()], probabilities)
+    if type(probabilities) is np.ndarray:
+        reduction = o.pop("reduction")
+        t = of_probabilities(probabilities, targets, weight, o)
+        loss = reduce(losses_of_probabilities(probabilities, t), t, reduction)
+    else:
+        with np.errstate(divide="ignore"):
+            loss = as_array(cross_entropy.decomposition(probabilities, targets, weight, **o))[()]
+    return narrow(loss, probabilities)
 
 
+@SILENT
 def _to_probabilities(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_probabilities(p, targets, weight, o)
     return spread(g, t, reduction) * over(-t.effective, wide(p))
@@ -116,17 +124,18 @@ def _to_probabilities(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, re
 
 def _log_loss(p: Any, t: Target) -> Any:
     dead = np.equal(p, 0) & np.equal(t.effective, 0)
-    return -np.log(np.where(dead, 1.0, wide(p)))
+    with np.errstate(divide="ignore"):
+        return -np.log(np.where(dead, 1.0, wide(p)))
 
 
 def _p_to_targets(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_probabilities(p, targets, weight, o)
-    return to_targets(g, out, t, _log_loss(p, t), targets, reduction)
+    return to_targets(g, t, _log_loss(p, t), targets, reduction)
 
 
 def _p_to_weight(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_probabilities(p, targets, weight, o)
-    return to_weight(g, out, t, _log_loss(p, t), reduction)
+    return to_weight(g, t, _log_loss(p, t), reduction)
 
 
 cross_entropy.derivation("analytic", formula="−ỹ / p")((_to_probabilities, _p_to_targets, _p_to_weight))

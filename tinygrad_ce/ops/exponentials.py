@@ -8,7 +8,7 @@ The winner's 1 stays out of the sum r = Σ_{j≠a} exp(z_j − z_a), so that whe
     log_softmax  h + l − log1p(r)
 
 float32 is evaluated in float64, which makes all this exact to its last place. `exponentials` says it in plain
-NumPy, for arrays and for Values; `rows_of` is its fast twin for arrays.
+NumPy, for Values and for any array; rows.py has the fast way of ndarrays.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..derivation import Assumption
 from ..forms import elementwise, primitive
 from ..invariants import homogeneous, permutation
-from ..node import Node, plain
+from ..node import plain
+from .sums import class_sum
 
 
 def _rounding_error(x: Any, y: Any) -> Any:
@@ -49,6 +50,8 @@ rounding_error = elementwise(
 
 def first_winner(x: Any, axis: int) -> Any:
     x = plain(x)
+    if not x.shape[axis]:
+        return np.zeros(x.shape, dtype=bool)
     return along(np.arange(x.shape[axis]), axis, x.ndim) == np.expand_dims(np.argmax(x, axis), axis)
 
 
@@ -85,14 +88,6 @@ def wide(x: Any) -> Any:
     return x.astype(np.float64) if dtype.kind in "iub" or dtype.itemsize < 8 else x
 
 
-def class_sum(x: Any, axis: int) -> Any:
-    """Σ x along `axis`, kept as an axis of length 1; pairwise, for NumPy adds pairwise along the last axis only."""
-    if axis % x.ndim == x.ndim - 1 or isinstance(x, Node) or type(x) is not np.ndarray:
-        return np.sum(x, axis=axis, keepdims=True)
-    last = np.ascontiguousarray(np.moveaxis(x, axis, -1))
-    return np.expand_dims(np.sum(last, axis=-1), axis)
-
-
 @dataclass(frozen=True)
 class Exponentials:
     """e = exp(z − z_a), and what is left of it without the winner a."""
@@ -125,69 +120,11 @@ def exponentials(z: Any, axis: int) -> Exponentials:
     return Exponentials(winner, top, high, low, e, class_sum(np.where(winner, 0.0, e), axis))
 
 
-@dataclass(frozen=True)
-class Rows:
-    """`exponentials` made fast: the same pieces of plain arrays, as contiguous rows of classes, in place."""
-
-    x: Any  # (rows, classes) scores
-    winner: Any  # (rows,) flat index of each row's first largest entry
-    top: Any  # (rows, 1)
-    high: Any
-    low: Any  # None in narrow dtypes, where float64 loses nothing that matters
-    others: Any  # exp(z − z_a) with the winner's 1 taken out
-    rest: Any  # (rows, 1) their sum
-
-
-def rows_of(z: Any, axis: int) -> Rows:
-    """The pieces of an ndarray's classes along `axis`."""
-    x = as_rows(z, axis)
-    n, k = x.shape
-    winner = x.argmax(axis=-1)
-    winner += np.arange(0, n * k, k)
-    top = x.ravel()[winner].reshape(n, 1)
-    with np.errstate(invalid="ignore"):
-        high = x - top
-        low = _lost(x, high, top) if getattr(z, "dtype", x.dtype).itemsize >= 8 else None
-    others = np.exp(high)
-    if low is not None:
-        others *= low + 1.0
-    others.ravel()[winner] = 0.0
-    return Rows(x, winner, top, high, low, others, np.add.reduce(others, axis=-1, keepdims=True))
-
-
-def _lost(x: Any, high: Any, top: Any) -> Any:
-    back = x - high
-    low = high + back
-    np.subtract(x, low, out=low)
-    back -= top
-    low += back
-    total = np.add.reduce(low, axis=None)
-    if total != total:  # −inf − −inf somewhere
-        low[np.isnan(low)] = 0.0
-    return low
-
-
-def as_rows(x: Any, axis: int) -> Any:
-    """An array as contiguous (rows, classes), in float64 or wider."""
-    x = wide(x)
-    if normalize_axis_index(axis, x.ndim) != x.ndim - 1:
-        x = np.moveaxis(x, axis, -1)
-    return np.ascontiguousarray(x).reshape(-1, x.shape[-1]) if x.ndim != 2 or not x.flags.c_contiguous else x
-
-
-def from_rows(rows: Any, like: Any, axis: int) -> Any:
-    """Rows of classes back in the shape and dtype of what they came from."""
-    shape = like.shape
-    if len(shape) != 2 or axis % 2 != 1:
-        moved = tuple([n for i, n in enumerate(shape) if i != axis % len(shape)])
-        rows = np.moveaxis(rows.reshape(*moved, shape[axis]), -1, axis)
-    return narrow(rows, like)
-
-
 def narrow(x: Any, like: Any) -> Any:
-    """`x` in the floating dtype of what it was computed from."""
+    """`x` in the floating dtype of what it was computed from; float64 where that was none."""
     dtype = getattr(like, "dtype", None)
-    return x.astype(dtype) if dtype is not None and dtype.kind == "f" and x.dtype is not dtype else x
+    dtype = dtype if dtype is not None and dtype.kind == "f" else np.dtype(np.float64)
+    return x if x.dtype is dtype else x.astype(dtype)
 
 
 def small_gap(z: Any, axis: int, what: str = "logit") -> bool | str:

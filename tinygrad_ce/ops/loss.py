@@ -9,7 +9,7 @@ import numpy as np
 
 from ..derivation import Assumption
 from ..invariants import Invariant, homogeneous, permutation, rows_apart
-from .exponentials import class_sum
+from .sums import class_sum
 from .targets import Target, first, read_targets, reduce, tolerance, where
 
 

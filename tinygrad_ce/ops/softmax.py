@@ -9,18 +9,13 @@ import numpy as np
 
 from ..invariants import blind_to_constants, permutation, rows_apart, shift, sums_to_cotangent, sums_to_zero
 from ..registry import op
+from .doubled import excess
 from .elementwise import stop_gradient
-from .exponentials import (
-    ACCURATE,
-    Exponentials,
-    exponentials,
-    first_winner,
-    from_rows,
-    narrow,
-    rows_of,
-    wide,
-)
+from .exponentials import ACCURATE, Exponentials, exponentials, first_winner, narrow, wide
 from .reduction import restore
+from .residual import residual
+from .rows import as_rows, floating, from_column, from_rows, in_blocks, powers
+from .sums import class_sum
 
 
 def _samples(rng: np.random.Generator) -> Iterable[Any]:
@@ -64,22 +59,50 @@ def logsumexp(z: Any, *, axis: int = -1, keepdims: bool = False) -> Any:
     >>> round(float(tg.logsumexp([1000.0, 1000.0])), 3)
     1000.693
     """
-    top = stop_gradient(np.max(z, axis=axis, keepdims=True))
-    total = np.log(np.sum(np.exp(z - top), axis=axis, keepdims=True)) + top
+    behind, top = _behind(z, axis)
+    with np.errstate(divide="ignore"):
+        total = np.log(np.sum(np.exp(behind), axis=axis, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axis)
+
+
+def _behind(z: Any, axis: int) -> tuple[Any, Any]:
+    """z − max z and max z, which is held constant."""
+    top = stop_gradient(np.max(z, axis=axis, keepdims=True)) if np.shape(z)[axis] else 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        return z - top, top
 
 
 @logsumexp.forward
 def _(z: Any, *, axis: int, keepdims: bool) -> Any:
-    with np.errstate(invalid="ignore"):  # every class masked: −inf − −inf
+    if type(z) is not np.ndarray:
         parts = exponentials(z, axis)
-    total = narrow(np.where(np.isneginf(parts.top), -np.inf, parts.top + np.log1p(parts.rest)), z)
-    return total if keepdims else np.squeeze(total, axis)[()]
+        sums = narrow(parts.top + np.log1p(parts.rest), z)
+        return sums if keepdims else np.squeeze(sums, axis)[()]
+    rows = floating(as_rows(z, axis))
+    return from_column(in_blocks(_logsumexp_rows, rows.dtype, rows), z, axis, keepdims)[()]
+
+
+def _logsumexp_rows(rows: Any) -> Any:
+    if not rows.size:
+        return np.full(len(rows), -np.inf)
+    p = powers(rows)
+    at = p.at(rows.argmax(axis=-1))
+    top = p.x.ravel()[at]
+    own, rest = p.apart(at)
+    sums = top + np.log1p((rest / own).astype(top.dtype))
+    if np.minimum.reduce(top) < 0.0:
+        sums[top == -np.inf] = -np.inf
+        # Where the two nearly cancel (scores that are log-probabilities), the sum is taken in doubled precision.
+        cancelled = np.abs(sums) < top * (-0.5 if p.fine else -1e-6)
+        if p.x.dtype == np.float64 and np.any(cancelled):
+            high, low = excess(p.x[cancelled])
+            sums[cancelled] = np.log1p(high) + low / (1.0 + high)
+    return sums
 
 
 @logsumexp.derivation("analytic", formula="g ŷ")
 def _(g: Any, out: Any, z: Any, *, axis: int, keepdims: bool) -> Any:
-    return restore(g, z, axis, keepdims) * exponentials(z, axis).probabilities
+    return restore(g, z, axis, keepdims) * softmax(wide(z), axis=axis)
 
 
 # -- softmax ---------------------------------------------------------------------------------------------------
@@ -117,7 +140,7 @@ def softmax(z: Any, *, axis: int = -1) -> Any:
     >>> tg.softmax([0.0, 0.0]).tolist()
     [0.5, 0.5]
     """
-    e = np.exp(z - stop_gradient(np.max(z, axis=axis, keepdims=True)))
+    e = np.exp(_behind(z, axis)[0])
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
@@ -125,26 +148,28 @@ def softmax(z: Any, *, axis: int = -1) -> Any:
 def _(z: Any, *, axis: int) -> Any:
     if type(z) is not np.ndarray:
         return narrow(exponentials(z, axis).probabilities, z)
-    rows = rows_of(z, axis)
-    p = rows.others
-    p.ravel()[rows.winner] = 1.0
-    p /= 1.0 + rows.rest
-    return from_rows(p, z, axis)
+    rows = floating(as_rows(z, axis))
+    return from_rows(in_blocks(_softmax_rows, rows.dtype, rows), z, axis)
+
+
+def _softmax_rows(rows: Any) -> Any:
+    p = powers(rows)
+    p.e /= p.sums().astype(p.e.dtype)[:, None]  # not times 1 / Σ: what is 1 shall be 1
+    return p.e
 
 
 @softmax.derivation("stable", formula="ŷ ⊙ (g' − Σ g' ŷ), g' = g − g at the largest entry")
 def _(g: Any, out: Any, z: Any, *, axis: int) -> Any:
-    p = exponentials(z, axis).probabilities
-    winner = first_winner(z, axis)
+    p = softmax(wide(z), axis=axis)
     g = wide(g)
-    g = g - np.sum(np.where(winner, g, 0.0), axis=axis, keepdims=True)
-    return p * (g - np.sum(g * p, axis=axis, keepdims=True))
+    g = g - class_sum(np.where(first_winner(z, axis), g, 0.0), axis)
+    return p * (g - class_sum(g * p, axis))
 
 
 @softmax.derivation("analytic", formula="ŷ ⊙ (g − Σ g ŷ)", accurate=ACCURATE)
 def _(g: Any, out: Any, z: Any, *, axis: int) -> Any:
     p = softmax(z, axis=axis)
-    return p * (g - np.sum(g * p, axis=axis, keepdims=True))
+    return p * (g - class_sum(g * p, axis))
 
 
 @softmax.derivation("jacobian", formula="(diag ŷ − ŷ ŷᵀ) g", accurate=ACCURATE)
@@ -187,12 +212,16 @@ def log_softmax(z: Any, *, axis: int = -1) -> Any:
     >>> tg.log_softmax([0.0, 1000.0]).tolist()
     [-1000.0, 0.0]
     """
-    return z - logsumexp(z, axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return z - logsumexp(z, axis=axis, keepdims=True)
 
 
 @log_softmax.forward
 def _(z: Any, *, axis: int) -> Any:
-    return narrow(log_probabilities(exponentials(z, axis)), z)
+    if type(z) is not np.ndarray:
+        return narrow(log_probabilities(exponentials(z, axis)), z)
+    rows = floating(as_rows(z, axis))
+    return from_rows(in_blocks(_log_softmax_rows, rows.dtype, rows), z, axis)
 
 
 def log_probabilities(parts: Exponentials) -> Any:
@@ -200,14 +229,22 @@ def log_probabilities(parts: Exponentials) -> Any:
     return parts.high + (parts.low - np.log1p(parts.rest))
 
 
+def _log_softmax_rows(rows: Any) -> Any:
+    if not rows.size:
+        return rows
+    p = powers(rows)
+    at = p.at(rows.argmax(axis=-1))
+    own, rest = p.apart(at)
+    behind = np.subtract(p.x, p.x.ravel()[at][:, None], out=p.e)
+    behind -= np.log1p((rest / own).astype(behind.dtype))[:, None]
+    return behind
+
+
 @log_softmax.derivation("stable", formula="entry i: g_i Σ_{j≠i} ŷ_j − ŷ_i Σ_{j≠i} g_j")
 def _(g: Any, out: Any, z: Any, *, axis: int) -> Any:
-    parts = exponentials(z, axis)
-    p = parts.probabilities
-    g = wide(g)
-    return g * parts.complements(p) - p * (np.sum(g, axis=axis, keepdims=True) - g)
+    return -residual(wide(z), wide(g), axis=axis)
 
 
 @log_softmax.derivation("analytic", formula="g − ŷ Σ g", accurate=ACCURATE)
 def _(g: Any, out: Any, z: Any, *, axis: int) -> Any:
-    return g - softmax(z, axis=axis) * np.sum(g, axis=axis, keepdims=True)
+    return g - softmax(z, axis=axis) * class_sum(g, axis)

@@ -10,30 +10,20 @@ right; "stable", the default, computes entry i as ŷ_i Σ_{j≠i} ỹ_j − ỹ_
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..derivation import Assumption
-from ..invariants import blind_to_constants, homogeneous, permutation, rows_apart, shift, sums_to_zero
+from ..invariants import shift, sums_to_zero
+from ..node import Node
 from ..registry import op
-from .exponentials import (
-    ACCURATE,
-    Exponentials,
-    Rows,
-    along,
-    as_rows,
-    class_sum,
-    exponentials,
-    from_rows,
-    narrow,
-    rows_of,
-    small_gap,
-    wide,
-)
+from .cross_entropy_rows import gradient, losses
+from .exponentials import ACCURATE, Exponentials, exponentials, narrow, small_gap, wide
 from .loss import PLAIN, invariants, of_logits, sampler, weighed
-from .softmax import log_probabilities, log_softmax, softmax, through_jacobian
+from .residual import residual
+from .softmax import log_softmax, softmax, through_jacobian
+from .sums import class_sum
 from .targets import (
     Target,
     first,
@@ -145,51 +135,7 @@ def _(logits: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> An
     t = of_logits(logits, targets, weight, o)
     if type(logits) is not np.ndarray:
         return narrow(reduce(_row_losses(exponentials(logits, t.axis), t), t, reduction), logits)
-    rows = rows_of(logits, t.axis)
-    losses = _one_class_losses(rows, t) if t.one_class else _dense_losses(rows, as_rows(t.effective, t.axis))
-    if reduction == "none":
-        kept = tuple([n for i, n in enumerate(logits.shape) if i != t.axis % logits.ndim])
-        return narrow(losses.reshape(kept), logits)
-    total = np.add.reduce(losses, axis=None)
-    return narrow(total / t.divisor if reduction == "mean" else total, logits)
-
-
-def _dense_losses(rows: Rows, target: Any) -> Any:
-    """Σ ỹ_j (s_a − s_j) + T log1p(r): no term is negative for ỹ ≥ 0, so nothing cancels."""
-    behind = rows.high if rows.low is None else rows.high + rows.low
-    if behind.size and np.minimum.reduce(behind, axis=None) == -np.inf:
-        behind = np.where(target == 0, 0.0, behind)
-    losses = np.add.reduce(target, axis=-1, keepdims=True) * np.log1p(rows.rest)
-    losses -= np.add.reduce(target * behind, axis=-1, keepdims=True)
-    return losses
-
-
-def _one_class_losses(rows: Rows, t: Target) -> Any:
-    """The same where one class has all the weight: w (s_a − s_y + log1p(r))."""
-    at = flat(t.indices, t.axis, rows)
-    behind = rows.high.ravel()[at]
-    if rows.low is not None:
-        behind += rows.low.ravel()[at]
-    losses = np.log1p(rows.rest).ravel() - behind
-    if t.row_weight is None:
-        return losses
-    weight = column(t.row_weight, t.axis).ravel()
-    return np.where(weight == 0, 0.0, losses * weight)
-
-
-def column(x: Any, axis: int) -> Any:
-    """One number a row, with `axis` kept at length 1, in the order of `rows_of`."""
-    return (x if axis in (-1, x.ndim - 1) else np.moveaxis(x, axis, -1)).reshape(-1, 1)
-
-
-def flat(indices: Any, axis: int, rows: Rows) -> Any:
-    """Class indices as flat indices into rows."""
-    n, k = rows.x.shape
-    found = column(indices, axis).ravel().astype(np.intp)
-    if np.maximum.reduce(found.view(np.uintp), initial=0) >= k:  # negative ones are huge, unsigned
-        raise IndexError(f"a class index lies outside 0 … {k - 1}")
-    found += np.arange(0, n * k, k)
-    return found
+    return narrow(reduce(losses(logits, t), t, reduction), logits)
 
 
 def _row_losses(parts: Exponentials, t: Target) -> Any:
@@ -198,88 +144,12 @@ def _row_losses(parts: Exponentials, t: Target) -> Any:
     return class_sum(target * behind, t.axis) + class_sum(target, t.axis) * np.log1p(parts.rest)
 
 
-def _residual_samples(rng: np.random.Generator) -> Iterable[Any]:
-    yield (rng.normal(size=(3, 4)), rng.normal(size=(3, 4))), {}
-    yield (rng.normal(size=(2, 3, 2)), rng.dirichlet(np.ones(3), size=(2, 2)).swapaxes(1, 2)), {"axis": 1}
-
-
-@op(
-    samples=_residual_samples,
-    invariants=[
-        sums_to_zero("z"),
-        blind_to_constants("z"),
-        shift("z"),
-        permutation("z", "target"),
-        rows_apart("z"),
-        homogeneous("target"),
-    ],
-)
-def residual(z: Any, target: Any, *, axis: int = -1) -> Any:
-    """T ŷ − ỹ, the gradient of cross-entropy in the logits z, without cancellation.
-
-    Entry i is ŷ_i Σ_{j≠i} ỹ_j − ỹ_i Σ_{j≠i} ŷ_j; the winner's second sum is r / (1 + r). Of z's dtype or wider.
-    """
-    parts = exponentials(z, axis)
-    p = parts.probabilities
-    return p * (class_sum(target, axis) - target) - target * parts.complements(p)
-
-
-@residual.forward
-def _(z: Any, target: Any, *, axis: int) -> Any:
-    if type(z) is not np.ndarray or type(target) is not np.ndarray:
-        return residual.decomposition(z, target, axis=axis)
-    rows, y = rows_of(z, axis), as_rows(target, axis)
-    total = 1.0 + rows.rest
-    p = rows.others
-    p.ravel()[rows.winner] = 1.0
-    p /= total
-    complements = 1.0 - p
-    complements.ravel()[rows.winner] = (rows.rest / total).ravel()
-    complements *= y
-    p *= np.add.reduce(y, axis=-1, keepdims=True) - y
-    p -= complements
-    return from_rows(p, z, axis)
-
-
-def _one_class_samples(rng: np.random.Generator) -> Iterable[Any]:
-    yield (rng.normal(size=(3, 4)), np.array([[1], [0], [3]]), rng.normal(size=(3, 1))), {}
-    yield (rng.normal(size=(2, 3, 2)), rng.integers(0, 3, size=(2, 1, 2)), np.array(0.5)), {"axis": 1}
-
-
-@op(
-    constants=["indices"],
-    samples=_one_class_samples,
-    invariants=[sums_to_zero("z"), blind_to_constants("z"), shift("z"), rows_apart("z"), homogeneous("scale")],
-)
-def one_class_residual(z: Any, indices: Any, scale: Any, *, axis: int = -1) -> Any:
-    """`scale` (ŷ − y) for class indices and a number a row (axis kept at length 1), without cancellation."""
-    target = along(np.arange(z.shape[axis]), axis, z.ndim) == indices
-    return scale * residual(z, target.astype(np.float64), axis=axis)
-
-
-@one_class_residual.forward
-def _(z: Any, indices: Any, scale: Any, *, axis: int) -> Any:
-    if type(z) is not np.ndarray:
-        return one_class_residual.decomposition(z, indices, scale, axis=axis)
-    rows = rows_of(z, axis)
-    at, total = flat(indices, axis, rows), 1.0 + rows.rest
-    p = rows.others
-    p.ravel()[rows.winner] = 1.0
-    p /= total
-    complements = np.where(at == rows.winner, (rows.rest / total).ravel(), 1.0 - p.ravel()[at])
-    scale = column(scale, axis) if np.ndim(scale) else scale
-    p *= scale
-    p.ravel()[at] = -complements * (scale.ravel() if np.ndim(scale) else scale)
-    return from_rows(p, z, axis)
-
-
 def stable(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
-    if t.one_class:
-        scale = spread(g, t, reduction)
-        scale = scale if t.row_weight is None else scale * t.row_weight
-        return one_class_residual(z, t.indices, scale, axis=t.axis)
-    return spread(g, t, reduction) * residual(z, t.effective, axis=t.axis)
+    if type(z) is np.ndarray and not isinstance(g, Node) and t.is_plain:
+        scale = np.ravel(g) if reduction == "none" else g / t.divisor if reduction == "mean" else g
+        return gradient(z, t, scale)
+    return residual(z, spread(g, t, reduction) * t.effective, axis=t.axis)
 
 
 def analytic(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
@@ -306,13 +176,18 @@ ACCURATE_QUOTIENT = Assumption(
 )
 
 
+SILENT = np.errstate(divide="ignore", invalid="ignore", over="ignore")  # −ỹ / ŷ where ŷ underflows
+
+
+@SILENT
 def _chain(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
     p = softmax(wide(z), axis=t.axis)
     g = spread(g, t, reduction) * over(-t.effective, p)
-    return p * (g - np.sum(g * p, axis=t.axis, keepdims=True))
+    return p * (g - class_sum(g * p, t.axis))
 
 
+@SILENT
 def _jacobian(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
     p = softmax(wide(z), axis=t.axis)
@@ -326,19 +201,19 @@ def over(a: Any, p: Any) -> Any:
     return np.where(dead, 0.0, a) / np.where(dead, 1.0, p)
 
 
-def _surprise(parts: Exponentials) -> Any:
+def _surprise(z: Any, t: Target) -> Any:
     """−log ŷ, 0 for classes that are masked: they take no part."""
-    return np.where(np.isneginf(parts.high), 0.0, -log_probabilities(parts))
+    return np.where(np.isneginf(z), 0.0, -log_softmax(wide(z), axis=t.axis))
 
 
 def _to_targets(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
-    return to_targets(g, out, t, _surprise(exponentials(z, t.axis)), targets, reduction)
+    return to_targets(g, t, _surprise(z, t), targets, reduction)
 
 
 def _to_weight(g: Any, out: Any, z: Any, targets: Any, weight: Any, *, reduction: str, **o: Any) -> Any:
     t = of_logits(z, targets, weight, o)
-    return to_weight(g, out, t, _surprise(exponentials(z, t.axis)), reduction)
+    return to_weight(g, t, _surprise(z, t), reduction)
 
 
 STABLE = "entry i: ŷ_i Σ_{j≠i} ỹ_j − ỹ_i Σ_{j≠i} ŷ_j"

@@ -17,10 +17,14 @@ from typing import Any
 import numpy as np
 
 from ..node import plain
-from .exponentials import along, class_sum, wide
+from .exponentials import along, wide
+from .rows import as_rows
+from .sums import class_sum, total
+
+_PLAIN = frozenset({np.ndarray, type(None)})
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Target:
     """Targets of one batch, along the axis of the scores."""
 
@@ -33,6 +37,28 @@ class Target:
     axis: int
     k: int  # how many classes
     ndim: int  # of the scores
+    dtype: Any  # what the loss is computed in: float64, or wider where the scores are
+
+    def as_rows(self) -> Target:
+        """The same for scores in rows; it can be sliced as they can."""
+        if self.ndim == 2 and self.axis in (-1, 1):
+            return self
+        given, indices, kept, present = [
+            x if x is None else as_rows(x, self.axis) for x in (self.given, self.indices, self.kept, self.present)
+        ]
+        return replace(self, given=given, indices=indices, kept=kept, present=present, axis=-1, ndim=2)
+
+    def __getitem__(self, rows: slice) -> Target:
+        given, indices, kept, present = [
+            x if x is None else x[rows] for x in (self.given, self.indices, self.kept, self.present)
+        ]
+        return replace(self, given=given, indices=indices, kept=kept, present=present)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there are only ndarrays."""
+        kinds = (type(self.given), type(self.indices), type(self.weight))
+        return np.ndarray in kinds and _PLAIN.issuperset(kinds)
 
     @property
     def one_class(self) -> bool:
@@ -43,8 +69,8 @@ class Target:
     def y(self) -> Any:
         """The dense target, 0 in ignored rows."""
         if self.indices is None:
-            return self.given
-        y = (along(np.arange(self.k), self.axis, self.ndim) == self.indices).astype(np.float64)
+            return _at_least(self.given, self.dtype)
+        y = (along(np.arange(self.k), self.axis, self.ndim) == self.indices).astype(self.dtype)
         return y if self.kept is None else np.where(self.kept, y, 0.0)
 
     @property
@@ -68,14 +94,23 @@ class Target:
         """ỹ, as above."""
         t = self.y
         if self.smoothing:
-            t = t * (1.0 - self.smoothing) + self._floor()
+            t = t * self.faith + self._floor()
         return t if self.w is None else t * self.w
 
+    @property
+    def faith(self) -> Any:
+        """1 − ε."""
+        return 1.0 - self._epsilon
+
+    @property
+    def _epsilon(self) -> Any:
+        return self.smoothing if self.dtype == np.float64 else self.dtype.type(self.smoothing)
+
     def _floor(self) -> Any:
-        floor: Any = self.smoothing / self.k
+        floor = self._epsilon / self.k
         if self.present is not None:
             classes = np.maximum(np.sum(self.present, axis=self.axis, keepdims=True), 1)
-            floor = np.where(self.present, self.smoothing / classes, 0.0)
+            floor = np.where(self.present, self._epsilon / classes, 0.0)
         return floor if self.kept is None else np.where(self.kept, floor, 0.0)
 
     @property
@@ -86,8 +121,9 @@ class Target:
             if counted is None:
                 return max(float(self.indices.size), 1.0)
         else:
-            counted = self.y if self.w is None else self.y * self.w
-        return np.sum(counted) + np.logical_not(np.any(counted))
+            counted = class_sum(self.y if self.w is None else self.y * self.w, self.axis)
+        found = total(counted)
+        return found if isinstance(found, np.generic) and found else found + np.logical_not(np.any(counted))
 
 
 def read_targets(
@@ -101,7 +137,7 @@ def read_targets(
     label_smoothing: float,
 ) -> Target:
     """Targets of any spelling, for scores (plain or Values) that are masked where they are ≤ `floor`."""
-    k, ndim = scores.shape[axis], len(scores.shape)
+    k, ndim, dtype = scores.shape[axis], len(scores.shape), _computed_in(scores)
     given = indices = kept = present = None
     if is_index(targets, ndim):
         indices = as_array(plain(targets))
@@ -110,13 +146,24 @@ def read_targets(
             kept = indices != ignore_index
             indices = np.where(kept, indices, np.zeros_like(indices))
     else:
-        given = wide(targets)
+        given = as_array(targets)
     if label_smoothing:
         present = np.greater(scores, floor)
         if isinstance(present, np.ndarray) and np.all(present):
             present = None
-    weight = None if weight is None else wide(weight)
-    return Target(given, indices, kept, weight, present, label_smoothing, axis, k, ndim)
+    weight = None if weight is None else _at_least(weight, dtype)
+    return Target(given, indices, kept, weight, present, label_smoothing, axis, k, ndim, dtype)
+
+
+def _computed_in(scores: Any) -> Any:
+    dtype = getattr(scores, "dtype", None)
+    wider = isinstance(dtype, np.dtype) and dtype.kind == "f" and dtype.itemsize > 8
+    return dtype if wider else np.dtype(np.float64)
+
+
+def _at_least(x: Any, dtype: Any) -> Any:
+    x = wide(x)
+    return x.astype(dtype) if dtype.itemsize > 8 and x.dtype != dtype else x
 
 
 def as_array(x: Any) -> Any:
@@ -141,34 +188,46 @@ def reduce(rows: Any, t: Target, reduction: str) -> Any:
     """Row losses (axis kept) as the reduction wants them."""
     if reduction == "none":
         return np.squeeze(rows, t.axis)
-    total = np.sum(rows)
-    return total / t.divisor if reduction == "mean" else total
+    loss = total(rows)
+    return loss / t.divisor if reduction == "mean" else loss
 
 
 def spread(g: Any, t: Target, reduction: str) -> Any:
     """The cotangent of the loss as one of the row losses, axis kept."""
+    g = wide(g)
     if reduction == "none":
-        return np.expand_dims(wide(g), t.axis)
-    return wide(g) / t.divisor if reduction == "mean" else wide(g)
+        return np.expand_dims(g, t.axis)
+    return g / _rounded(t.divisor, t.dtype) if reduction == "mean" else g
 
 
-def to_targets(g: Any, out: Any, t: Target, surprise: Any, targets: Any, reduction: str) -> Any:
+def _rounded(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype) if isinstance(x, np.generic) else x
+
+
+def to_targets(g: Any, t: Target, surprise: Any, targets: Any, reduction: str) -> Any:
     """The loss's gradient in a dense target, from the surprise −log ŷ of every class."""
-    rows = spread(g, t, reduction) * surprise * (1.0 - t.smoothing)
+    rows = spread(g, t, reduction) * surprise * t.faith
     if reduction == "mean":
-        rows = rows - wide(g) * out / t.divisor
+        rows = rows - spread(g, t, reduction) * _mean(t, surprise)
     rows = rows if t.w is None else rows * t.w
     return rows * np.ones_like(plain(targets))
 
 
-def to_weight(g: Any, out: Any, t: Target, surprise: Any, reduction: str) -> Any:
+def to_weight(g: Any, t: Target, surprise: Any, reduction: str) -> Any:
     """The loss's gradient in the class weights."""
     unweighted = replace(t, weight=None)
     rows = spread(g, t, reduction) * surprise * unweighted.effective
     if reduction == "mean":
-        rows = rows - wide(g) * out / t.divisor * t.y
+        rows = rows - spread(g, t, reduction) * _mean(t, surprise) * t.y
     others = tuple([i for i in range(t.ndim) if i != t.axis % t.ndim])
     return np.sum(rows, axis=others)
+
+
+def _mean(t: Target, surprise: Any) -> Any:
+    """The mean loss, with more digits than the loss as it was returned may have."""
+    effective = t.effective
+    terms = effective * np.where(np.equal(effective, 0), 0.0, surprise)
+    return _rounded(reduce(class_sum(terms, t.axis), t, "mean"), t.dtype)
 
 
 # -- validation ------------------------------------------------------------------------------------------------
