@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("graphviz", "matplotlib", "rich", "pygraphviz", "mpmath", "pytest", "argparse", "scipy", "torch")
+HEAVY = ("graphviz", "matplotlib", "rich", "pygraphviz", "mpmath", "sympy", "pytest", "argparse", "scipy", "torch")
 
 
 def run(program: str) -> str:

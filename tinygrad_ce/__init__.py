@@ -12,7 +12,7 @@ Importing it imports NumPy and nothing heavier: what draws, plots or shows progr
 """
 
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from .check import compare_derivations
 from .choice import use_derivation
@@ -40,13 +40,20 @@ from .value import Value
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from .check.gradcheck import gradcheck
+    from .check.prove import prove
+
 _PARTS = ("data", "nn", "optim", "special", "train")
+_LATER = {"gradcheck": ".check.gradcheck", "prove": ".check.prove"}
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     # tg.nn and the like are imported when first asked for.
     if name in _PARTS:
         return import_module(f".{name}", __name__)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name], __name__), name)
     raise AttributeError(f"tinygrad_ce has no attribute '{name}'")
 
 
@@ -69,12 +76,14 @@ __all__ = [
     "cross_entropy",
     "draw",
     "grad",
+    "gradcheck",
     "hvp",
     "jvp",
     "log_softmax",
     "logsumexp",
     "no_grad",
     "op",
+    "prove",
     "registry",
     "relu",
     "shortcut",

@@ -27,11 +27,13 @@ class AssumptionError(ValueError):
 class Assumption:
     """A condition on an op's inputs, in words and as a test.
 
-    `predicate(*inputs, **params)` returns True where it holds, and False or a sentence that says what fails.
+    `predicate(*inputs, **params)` returns True where it holds, and False or a sentence that says what fails. For
+    `prove`, `equations(*inputs, **params)` says it in NumPy functions: arrays that vanish exactly where it holds.
     """
 
     text: str
     predicate: Callable[..., bool | str]
+    equations: Callable[..., Sequence[Any]] | None = None
 
     def failure(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> str | None:
         """None where the assumption holds, else a sentence."""

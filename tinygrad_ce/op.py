@@ -33,6 +33,10 @@ from .derivation import AUTODIFF, Assumed, Assumption, Derivation, assumptions, 
 from .node import Node, plain
 from .signature import Signature, all_numbers
 
+# Captures in progress (capture.py). While there are any, an op looks among its inputs for an array that is being
+# traced, and leaves the work to its `__array_op__(op, inputs, params)`.
+captures: list[Any] = []
+
 
 class Op:
     """A named function with a forward and any number of derivations. See the module's docstring.
@@ -122,6 +126,10 @@ class Op:
 
     def evaluate(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """The forward on plain data. Python floats in, Python float out."""
+        if captures:
+            for x in inputs:
+                if hasattr(x, "__array_op__"):
+                    return x.__array_op__(self, inputs, params)
         if self.scalar is not None:
             for x in inputs:
                 if type(x) is not float:

@@ -72,7 +72,10 @@ def unary(op: Op) -> Callable[[Any], Any]:
     def operate(self: Any) -> Any:
         a = self.data
         value = type(self)
-        data = scalar(a) if type(a) is float and scalar is not None else kernel(a)
+        if type(a) is np.ndarray:
+            data = kernel(a)
+        else:
+            data = scalar(a) if type(a) is float and scalar is not None else op.evaluate((a,), op.defaults)
         if not (self.requires_grad and recording()):
             return value.leaf(data, False)
         node = _new(value)

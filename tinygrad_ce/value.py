@@ -359,10 +359,10 @@ class Value(ArrayProtocols):
         return _rebuild, (self.data, self.requires_grad, self.label)
 
     def __repr__(self) -> str:
-        parts = [np.array2string(self.numpy(), precision=4, threshold=6, separator=", ").replace("\n", "")]
-        if type(self.data) is float:
+        if not isinstance(self.data, (np.ndarray, np.generic)):
             parts = [repr(self.data)]
         else:
+            parts = [np.array2string(self.numpy(), precision=4, threshold=6, separator=", ").replace("\n", "")]
             parts += [f"shape={self.shape}", f"dtype={self.dtype}"]
         if self.op is not None:
             parts.append(f"op={self.op.name}")

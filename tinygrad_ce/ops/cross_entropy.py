@@ -128,7 +128,13 @@ def _p_to_weight(g: Any, out: Any, p: Any, targets: Any, weight: Any, *, reducti
 
 
 cross_entropy.derivation("analytic", formula="−ỹ / p")((_to_probabilities, _p_to_targets, _p_to_weight))
-shortcut(softmax, cross_entropy, name="stable", formula=STABLE, forward=softmax_cross_entropy.kernel)((stable, *REST))
+
+
+def _from_logits(z: Any, targets: Any, weight: Any, **o: Any) -> Any:
+    return softmax_cross_entropy.evaluate((z, targets, weight), o)
+
+
+shortcut(softmax, cross_entropy, name="stable", formula=STABLE, forward=_from_logits)((stable, *REST))
 shortcut(
     softmax,
     cross_entropy,
@@ -137,5 +143,5 @@ shortcut(
     formula="ŷ − y",
     assumes=[PLAIN],
     accurate=ACCURATE,
-    forward=softmax_cross_entropy.kernel,
+    forward=_from_logits,
 )((analytic, *REST))

@@ -200,11 +200,9 @@ def _keeping_dtype(kernel: Any) -> Any:
 def floating(x: Any) -> Any:
     """Integers and booleans as float64, whose negatives and exponentials they lack; floats as they are."""
     dtype = getattr(x, "dtype", None)
-    if dtype is None or dtype.kind == "f":
-        return x
-    if dtype.kind == "c":
+    if dtype is not None and dtype.kind == "c":
         raise TypeError("the logistic function and what is made of it are of real numbers here, not of complex ones")
-    return x.astype(np.float64)
+    return x.astype(np.float64) if dtype is not None and dtype.kind in "iub" else x
 
 
 sigmoid_density = elementwise(

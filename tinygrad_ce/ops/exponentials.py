@@ -30,7 +30,8 @@ def _rounding_error(x: Any, y: Any) -> Any:
         difference = x - y
         back = x - difference
         rest = (x - (difference + back)) + (back - y)
-        return np.where(np.isfinite(rest), rest, 0.0) if not np.all(np.isfinite(rest)) else rest
+        finite = np.abs(rest) < np.inf
+        return np.where(finite, rest, 0.0) if not np.all(finite) else rest
 
 
 rounding_error = elementwise(
@@ -78,9 +79,9 @@ def wide(x: Any) -> Any:
     dtype = getattr(x, "dtype", None)
     if dtype is not None and dtype.kind == "c":
         raise TypeError("softmax and the losses are of real scores, not of complex ones")
-    if dtype is None or dtype.kind != "f":
+    if dtype is None:
         return np.asarray(x, dtype=np.float64)
-    return x.astype(np.float64) if dtype.itemsize < 8 else x
+    return x.astype(np.float64) if dtype.kind in "iub" or dtype.itemsize < 8 else x
 
 
 def class_sum(x: Any, axis: int) -> Any:

@@ -52,7 +52,7 @@ def decode(key: Key, arrays: Any) -> tuple[Any, ...]:
 
 
 def _index_array(part: Any) -> Any:
-    array = np.asarray(part)
+    array = part if hasattr(part, "dtype") else np.asarray(part)
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(part, np.ndarray):
         return array.astype(np.intp)  # x[[]]
     if array.dtype.kind not in "iub":

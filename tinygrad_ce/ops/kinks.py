@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..forms import elementwise, linear, primitive, unbroadcast
+from ..held import hold
 from ..registry import composed, implements
 from .elementwise import inverse
 
@@ -190,8 +191,8 @@ stop_gradient = elementwise(
     lambda x: None,
     None,
     name="stop_gradient",
-    kernel=lambda x: x,
-    scalar=lambda x: x,
+    kernel=hold,
+    scalar=hold,
     constants=("x",),
     formula="none",
     doc="""`x` as a constant: the same data, and no gradient flows through.

@@ -46,7 +46,16 @@ def _is_plain(
     return True
 
 
-PLAIN = Assumption("Σy = 1, no class weights, no smoothing", _is_plain)
+def _plain_equations(
+    z: Any, targets: Any, weight: Any, *, axis: int, label_smoothing: float, ignore_index: Any, **_: Any
+) -> list[Any]:
+    t = read_targets(targets, None, z, -np.inf, axis=axis, ignore_index=ignore_index, label_smoothing=0.0)
+    off = class_sum(t.y, axis) - 1.0
+    off = off if t.kept is None else np.where(t.kept, off, 0.0)
+    return [off, label_smoothing, 0.0 if weight is None else weight - 1.0]
+
+
+PLAIN = Assumption("Σy = 1, no class weights, no smoothing", _is_plain, _plain_equations)
 
 
 def sampler(as_scores: Any) -> Any:

@@ -1,4 +1,7 @@
-"""NumPy functions that have no gradient: on Values they give what they give on their data, plain arrays."""
+"""NumPy functions that have no gradient: on Values they give what they give on their data, plain arrays.
+
+FACTS ask for shapes and dtypes only, READINGS for the data.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,17 @@ def _deep(x: Any) -> Any:
     return type(x)([plain(item) for item in x]) if type(x) in (list, tuple) else plain(x)
 
 
-_PLAIN = """
+def _named(names: str) -> frozenset[Callable[..., Any]]:
+    """NumPy's functions of these names, those that this NumPy has."""
+    found = [getattr(np, name, None) for name in names.split()]
+    return frozenset([f for f in found if f is not None])
+
+
+FACTS = _named("""
     shape ndim size result_type can_cast common_type min_scalar_type iscomplexobj isrealobj broadcast_shapes
     zeros_like ones_like empty_like
+""")
+READINGS = _named("""
     argmax argmin argsort argpartition nanargmax nanargmin lexsort nonzero flatnonzero argwhere searchsorted digitize
     ravel_multi_index unravel_index ix_ tril_indices_from triu_indices_from diag_indices_from
     count_nonzero histogram histogram2d histogramdd histogram_bin_edges
@@ -40,11 +51,9 @@ _PLAIN = """
     gcd lcm bitwise_count einsum_path
     unique unique_all unique_counts unique_inverse unique_values isin union1d intersect1d setdiff1d setxor1d
     shares_memory may_share_memory savetxt save savez
-"""
-for _function in (getattr(np, name, None) for name in _PLAIN.split()):
-    if _function is not None:
-        passes_through(_function)
-passes_through(np.linalg.matrix_rank)
+""") | {np.linalg.matrix_rank}
+for _function in FACTS | READINGS:
+    passes_through(_function)
 
 
 for _function in (np.array_repr, np.array_str, np.array2string):

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..node import plain
 from .exponentials import along, class_sum, wide
+from .indexing import index
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ class Target:
     @property
     def row_weight(self) -> Any:
         """w at the index of each row, 0 in ignored ones, axis kept; None: all 1."""
-        row = None if self.weight is None else self.weight[self.indices]
+        row = None
+        if self.weight is not None:  # an array cannot be indexed by what is being traced: the op can
+            plainly = isinstance(self.indices, np.ndarray)
+            row = self.weight[self.indices] if plainly else index(self.weight, self.indices)
         return row if self.kept is None else np.where(self.kept, 1.0 if row is None else row, 0.0)
 
     @property
@@ -99,15 +103,18 @@ def read_targets(
     k, ndim = scores.shape[axis], len(scores.shape)
     given = indices = kept = present = None
     if is_index(targets, ndim):
-        indices = np.asarray(plain(targets))
+        indices = plain(targets)
+        indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
         indices = indices[..., None] if axis in (-1, ndim - 1) else np.expand_dims(indices, axis)
         if ignore_index is not None:
             kept = indices != ignore_index
-            indices = np.where(kept, indices, 0)
+            indices = np.where(kept, indices, np.zeros_like(indices))
     else:
         given = wide(targets)
-    if label_smoothing and not np.all(np.greater(scores, floor)):
+    if label_smoothing:
         present = np.greater(scores, floor)
+        if isinstance(present, np.ndarray) and np.all(present):
+            present = None
     weight = None if weight is None else wide(weight)
     return Target(given, indices, kept, weight, present, label_smoothing, axis, k, ndim)
 
@@ -178,7 +185,8 @@ def validate_targets(op: str, scores: Any, targets: Any, weight: Any, axis: int,
     if is_index(targets, len(shape)):
         if found != rows:
             raise ValueError(f"{op}: class indices of shape {found} for scores of shape {shape}; {rows} is wanted")
-        _validate_indices(op, np.asarray(targets), k, ignore_index)
+        if isinstance(targets, (np.ndarray, np.generic, int)):
+            _validate_indices(op, np.asarray(targets), k, ignore_index)
         return
     dtype = getattr(targets, "dtype", None)
     if found == rows and found != shape:
