@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_ce as tg
+from tinygrad_ce.arrays import as_array
 from tinygrad_ce.derivation import AUTODIFF, AssumptionError, Derivation
 from tinygrad_ce.op import Op
 
@@ -135,7 +136,7 @@ def _one(out: Any) -> Any:
     """All floating results of a function in one array."""
     if not isinstance(out, (tuple, list)):
         return out
-    floating = [x for x in out if np.asarray(tg.value.plain(x)).dtype.kind in "fc"]
+    floating = [x for x in out if as_array(tg.value.plain(x)).dtype.kind in "fc"]
     return np.concatenate([np.ravel(x) for x in floating])
 
 

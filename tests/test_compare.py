@@ -40,6 +40,31 @@ def test_wrong_rules_fail_and_the_entry_is_named(factor, at):
     assert "rounding explains" in repr(report)
 
 
+def test_complex_numbers_on_the_way_and_at_the_leaves():
+    rng = np.random.default_rng(5)
+    z = tg.Value(rng.normal(size=(3, 4)) + 1j * rng.normal(size=(3, 4)), label="z")
+    spectrum = np.fft.fft(np.exp(z), axis=-1)
+    loss = tg.softmax_cross_entropy(np.log1p(np.abs(spectrum)) + np.real(z), [0, 1, 3])
+    report = tg.compare_derivations(loss)
+    assert report and any(row.leaf == "z" for row in report.rows), report
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_a_wrong_rule_before_complex_numbers_is_found():
+    @tg.op
+    def halved(x):
+        return np.abs(x) ** 2
+
+    halved.derivation("wrong")(lambda g, out, x: g * np.conj(x))
+    z = tg.Value(np.array([1.0 + 2.0j, 3.0 - 1.0j]), label="z")
+    report = tg.compare_derivations(halved(np.sin(z)))
+    assert not report
+    worst = next(row for row in report.rows if row.leaf == "z" and row.verdict == "FAIL")
+    assert abs(worst.value - worst.reference_value) > worst.bar and isinstance(worst.value, complex)
+    assert "sin" in repr(report) or "z" in repr(report)
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
 def test_a_flipped_sign_is_seen_where_the_gradient_is_tiny():
     """At logits (20, 0, 0, 0, 0) every absolute tolerance swallows the gradient."""
 

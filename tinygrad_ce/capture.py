@@ -181,8 +181,8 @@ def capture(f: Callable[..., Any], *inputs: Any, opened: bool | Collection[Op] =
     f : callable
         Takes and returns Values or arrays, in nested lists, tuples and dicts if it likes.
     *inputs : arrays, floats or Values
-        Float arrays and Python floats reach f as Values, arrays of integers and masks as traced arrays; all else
-        (integers, strings, None) as it is. Their data is of no consequence, only shapes and dtypes.
+        Float and complex arrays and Python floats reach f as Values, arrays of integers and masks as traced arrays;
+        all else (integers, strings, None) as it is. Their data is of no consequence, only shapes and dtypes.
     opened : bool or collection of Op
         Composite ops to replace by their decompositions, all the way down; otherwise a composite is one instruction.
     values : bool
@@ -225,7 +225,7 @@ def capture(f: Callable[..., Any], *inputs: Any, opened: bool | Collection[Op] =
             if type(x) is float or (hasattr(x, "dtype") and hasattr(x, "shape")):
                 traced = tape.input(x)
                 slots[i] = traced.slot
-                leaves[i] = Value(traced) if values and traced.dtype.kind == "f" else traced
+                leaves[i] = Value(traced) if values and traced.dtype.kind in "fc" else traced
         with np.errstate(all="ignore"):
             out = f(*rebuild(leaves))
         results, pack, _ = _tree(out)

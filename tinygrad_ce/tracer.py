@@ -34,8 +34,7 @@ class Tape:
         self.kinds: dict[int, str] = {}  # of each slot, for people
         captures.append(self)
         self.depth = len(captures)
-        # Rules at work, each with the slot it was called on: of which it may ask for what NumPy itself says.
-        self.inside: list[tuple[Any, int]] = []
+        self.inside: list[Any] = []  # functions whose rules are at work: such a rule may ask what NumPy itself says
         self._known: dict[Any, tuple[int, Any]] = {}
         self._open = True
 
@@ -159,6 +158,8 @@ class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
             return NotImplemented
         if method != "__call__":
             return self._function(getattr(ufunc, method), inputs, kwargs)
+        if all(_integral(x) for x in inputs):
+            return self._function(ufunc, inputs, kwargs)  # an index stays one: ops compute in floats
         return self.__array_function__(ufunc, (), inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -168,11 +169,11 @@ class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
         if function in FACTS:
             return function(*[_stand_in(x) for x in args], **{k: _stand_in(v) for k, v in kwargs.items()})
         rule, inside = None, self.tape.inside
-        if function not in READINGS and (function, self.slot) not in inside:
+        if function not in READINGS and function not in inside:
             rule = registry.handler(function)
         if rule is None:
             return self._function(function, args, kwargs)
-        inside.append((function, self.slot))
+        inside.append(function)
         try:
             return rule(*args, **kwargs)
         finally:
@@ -279,6 +280,10 @@ _SHAPED_BY_DATA = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extrac
 
 def _dtype(x: Any) -> np.dtype[Any]:
     return x.dtype if hasattr(x, "dtype") else np.dtype(type(x)) if type(x) in (float, int, bool) else np.dtype(object)
+
+
+def _integral(x: Any) -> bool:
+    return type(x) in (int, bool) or (hasattr(x, "dtype") and _dtype(x).kind in "iub")
 
 
 def _tape(inputs: Sequence[Any]) -> Tape:

@@ -106,7 +106,7 @@ def _call(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
     leaves = []
     for i, x in enumerate(bound):
         data = plain(x)
-        floating = type(data) is float or getattr(getattr(data, "dtype", None), "kind", "") == "f"
+        floating = type(data) is float or getattr(getattr(data, "dtype", None), "kind", "") in ("f", "c")
         if (floating and i not in op.constants) or (isinstance(data, np.ndarray) and _scores(op, i)):
             leaves.append(Value(data, label=op.input_name(i)))
         else:

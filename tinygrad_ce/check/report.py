@@ -30,7 +30,8 @@ class Row:
         Decimal digits lost by the less accurate of the two, beyond its input's conditioning.
     index : tuple of int
         The worst entry, with both numbers and the sum of their error bars:
-    value, reference_value, bar : float
+    value, reference_value : float or complex
+    bar : float
     """
 
     leaf: str
@@ -42,8 +43,8 @@ class Row:
     ulps: float
     lost: float
     index: tuple[int, ...]
-    value: float
-    reference_value: float
+    value: float | complex
+    reference_value: float | complex
     bar: float
 
     @property
@@ -196,4 +197,4 @@ def plain_row(row: Row) -> dict[str, Any]:
 def _plain(x: Any) -> Any:
     if isinstance(x, tuple):
         return list(x)
-    return str(x) if isinstance(x, float) and not np.isfinite(x) else x
+    return str(x) if isinstance(x, complex) or (isinstance(x, float) and not np.isfinite(x)) else x

@@ -70,7 +70,8 @@ class _Noise:
             size = np.abs(data) * np.finfo(data.dtype).eps
             size = self.sizes[node.number] = np.where(np.isfinite(size), size, size.dtype.type(0))
         start = self.place(4096)
-        return size * self.signs[start : start + size.size].reshape(size.shape).astype(size.dtype)
+        error = size * self.signs[start : start + size.size].reshape(size.shape).astype(size.dtype)
+        return error if data.dtype.kind == "f" else error * (1 + 1j if self.place(2) else 1 - 1j)
 
 
 _EPS = float(np.finfo(np.float64).eps)

@@ -122,7 +122,7 @@ def contrast(label: str, a: Sweep, i: int, b: Sweep, j: int) -> Row:
         broken = np.isnan(difference) | np.isinf(difference)
         excess = np.where(broken, np.inf, difference / bars)
         relative = np.where(broken, np.inf, difference / np.maximum(size, np.finfo(wider).smallest_subnormal))
-        unit = np.spacing(np.maximum(size, np.finfo(wider).tiny).astype(wider))
+        unit = np.spacing(np.maximum(size, np.finfo(wider).tiny).astype(np.finfo(wider).dtype))
         ulps = np.where(broken, np.inf, difference / unit)
         at = tuple(int(k) for k in np.unravel_index(np.argmax(excess), x.shape))
         lost, culprit, known = _digits_lost(difference, size, a, i, b, j, eps)
@@ -150,10 +150,14 @@ def contrast(label: str, a: Sweep, i: int, b: Sweep, j: int) -> Row:
         float(np.max(ulps)),
         lost,
         at,
-        float(x[at]),
-        float(y[at]),
+        _number(x[at]),
+        _number(y[at]),
         float(bars[at]),
     )
+
+
+def _number(x: Any) -> float | complex:
+    return complex(x) if np.iscomplexobj(x) else float(x)
 
 
 def _eps(x: Any, y: Any) -> float:

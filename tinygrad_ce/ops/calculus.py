@@ -141,7 +141,7 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, perio
     n = np.shape(xp)[0]
     if n == 1:
         return np.broadcast_to(fp[0], np.shape(x))
-    i = np.clip(np.searchsorted(plain(xp), plain(x), side="right") - 1, 0, n - 2)
+    i = np.minimum(np.maximum(np.searchsorted(plain(xp), plain(x), side="right") - 1, 0), n - 2)
     slope = (fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i])
     inside = fp[i] + slope * (x - xp[i])
     below, above = plain(x) < plain(xp)[0], plain(x) > plain(xp)[-1]
