@@ -83,9 +83,10 @@ class Arithmetic:
             return out if isinstance(out, bool) else self.lift(out)
         if dtype.kind == "f" and dtype != self.dtype:  # of integers and masks alone, and so rounded by NumPy
             out = kernel(*[x if x is None else self.lift(x) for x in inputs], **params)
-            if out.dtype.kind == "f" and out.dtype != self.dtype:
+            dtype = getattr(out, "dtype", self.dtype)
+            if dtype.kind == "f" and dtype != self.dtype:
                 name = getattr(op, "name", None) or op.__name__
-                raise NotCaptured(f"{name} cannot be run in this arithmetic: it computes in {out.dtype}")
+                raise NotCaptured(f"{name} cannot be run in this arithmetic: it computes in {dtype}")
         return self.enter(out)
 
 
