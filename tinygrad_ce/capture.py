@@ -83,10 +83,10 @@ class Arithmetic:
             return out if isinstance(out, bool) else self.lift(out)
         if dtype.kind == "f" and dtype != self.dtype:  # of integers and masks alone, and so rounded by NumPy
             out = kernel(*[x if x is None else self.lift(x) for x in inputs], **params)
-            dtype = getattr(out, "dtype", self.dtype)
-            if dtype.kind == "f" and dtype != self.dtype:
+            computed = getattr(out, "dtype", self.dtype)
+            if computed is not None and computed.kind == "f" and computed != self.dtype:
                 name = getattr(op, "name", None) or op.__name__
-                raise NotCaptured(f"{name} cannot be run in this arithmetic: it computes in {dtype}")
+                raise NotCaptured(f"{name} cannot be run in this arithmetic: it computes in {computed}")
         return self.enter(out)
 
 
