@@ -144,3 +144,12 @@ def test_optimisers_refuse_complex_parameters():
 
     with pytest.raises(TypeError, match="complex"):
         SGD([Value(1j)], lr=0.1)
+
+
+def test_the_gradient_in_a_complex_number_stays_complex_in_a_transform():
+    # It starts from a real cotangent, a Python float.
+    def pulled(x, v):
+        return tg.vjp(np.real, x)[1](v)[0]
+
+    out, tangent = tg.jvp(pulled, (0.4 + 0.3j, 1.0), (0.0, 2.0))
+    assert (out, tangent) == (1.0, 2.0) and np.iscomplexobj(out) and np.iscomplexobj(tangent)

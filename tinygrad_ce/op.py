@@ -146,7 +146,9 @@ class Op:
         except (ValueError, TypeError, IndexError) as error:
             raise self._located(error, inputs, params) from error
         if type(out) is np.ndarray or type(out) is float:
-            return float(out) if type(out) is np.ndarray and not out.ndim and all_numbers(inputs) else out
+            if type(out) is np.ndarray and not out.ndim and out.dtype.kind != "c" and all_numbers(inputs):
+                return float(out)
+            return out
         return self._one_array(out, inputs)
 
     def _one_array(self, out: Any, inputs: Sequence[Any]) -> Any:
@@ -156,7 +158,7 @@ class Op:
                 f"{self.name}: its forward uses a Value that is not among its inputs; every array that an op uses "
                 f"is an input"
             )
-        if type(out) in (int, bool) or (isinstance(out, np.generic) and all_numbers(inputs)):
+        if type(out) in (int, bool) or (isinstance(out, np.generic) and out.dtype.kind != "c" and all_numbers(inputs)):
             return float(out)
         if not hasattr(out, "dtype") or not hasattr(out, "shape"):
             raise TypeError(f"{self.name}: its forward returned a {type(out).__name__}; an op returns one array")

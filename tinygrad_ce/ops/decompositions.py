@@ -1,7 +1,8 @@
 """cholesky, svd, qr: each an op whose one result holds all the factors, which NumPy's functions take apart.
 
-Factors of a Hermitian matrix are those of (a + aᴴ)/2, and so is the gradient, as in PyTorch, JAX and HIPS autograd.
-Given a matrix that is not Hermitian, np.linalg reads one triangle, and here too the gradient goes to that one.
+The ops for Hermitian matrices take (a + aᴴ)/2. np.linalg reads one triangle and takes the other for its mirror
+image, so NumPy's functions build that matrix first, and the gradient goes to the triangle that was read: it is the
+derivative of what is computed. (PyTorch and JAX share it out to both triangles.)
 
 Where eigenvalues or singular values are equal, vectors may be turned among themselves; their gradient is 0 between
 equal ones, which is right for every function that does not depend on the choice, and arbitrary for others. Signs and
@@ -49,13 +50,9 @@ def symmetric_samples(rng: np.random.Generator) -> Iterable[Any]:
 
 
 def hermitian(a: Any, lower: bool) -> Any:
-    """`a` where it is Hermitian up to rounding, else what np.linalg reads of it: one triangle, twice."""
-    data = plain(a)
-    if np.ndim(data) < 2 or data.shape[-1] != data.shape[-2]:
-        raise np.linalg.LinAlgError(f"square matrices are wanted, not shape {np.shape(data)}")
-    gap = np.max(np.abs(data - adjoint(data)), initial=0.0)
-    if gap <= 100 * np.finfo(data.dtype).eps * np.max(np.abs(data), initial=0.0):
-        return a
+    """What np.linalg reads of a matrix that it takes for Hermitian: one triangle, twice."""
+    if np.ndim(a) < 2 or np.shape(a)[-1] != np.shape(a)[-2]:
+        raise np.linalg.LinAlgError(f"square matrices are wanted, not shape {np.shape(a)}")
     triangle, strict = (np.tril(a), np.tril(a, -1)) if lower else (np.triu(a), np.triu(a, 1))
     return triangle + adjoint(strict)
 
@@ -80,12 +77,13 @@ def cholesky(a: Any) -> Any:
     return np.linalg.cholesky(half(a))
 
 
-def one_triangle(rng: np.random.Generator) -> Iterable[Any]:
-    # np.linalg reads one triangle: what varies here is that one
-    yield (np.tril(spread_out(rng, 3, 3)),), {}
-
-
-@composed(np.linalg.cholesky, samples=one_triangle)
+@composed(
+    np.linalg.cholesky,
+    samples=lambda rng: [
+        *symmetric_samples(rng),
+        ((spread_out(rng, 3, 3) + np.tril(rng.normal(size=(3, 3)), -1).T,), {}),
+    ],
+)
 def _cholesky(a: Any, /, *, upper: bool = False) -> Any:
     return adjoint(cholesky(hermitian(a, lower=False))) if upper else cholesky(hermitian(a, lower=True))
 
@@ -179,15 +177,21 @@ class SVDResult(NamedTuple):
     Vh: Any
 
 
+_VALUES = {"compute_uv": False}
+
+
 @composed(
     np.linalg.svd,
     samples=lambda rng: [
-        *[(x, {"compute_uv": False}) for x, _ in _rectangular(rng)],
+        *[(x, _VALUES) for x, _ in _rectangular(rng)],
         *[(x, {"full_matrices": False}) for x, _ in _rectangular(rng)],
         ((rng.normal(size=(3, 3)),), {}),
+        *[((spread_out(rng, 3, 3) - 2.2 * np.eye(3),), {"hermitian": True, **p}) for p in ({}, _VALUES)],
     ],
 )
 def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    if hermitian:
+        return _svd_hermitian(a, compute_uv)
     if not compute_uv:
         return singular_values(a)
     m, n = np.shape(a)[-2:]
@@ -201,6 +205,16 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian:
         else:
             vh = np.concatenate([vh, undetermined(whole_vh[..., k:, :] + 0.0 * np.sum(s))], -2)
     return SVDResult(u, s, vh)
+
+
+def _svd_hermitian(a: Any, compute_uv: bool) -> Any:
+    """From the eigenvalues, whose signs go into V."""
+    w, u = np.linalg.eigh(a)
+    order = np.argsort(np.abs(plain(w)), axis=-1)[..., ::-1]
+    w, u = np.take_along_axis(w, order, -1), np.take_along_axis(u, order[..., None, :], -1)
+    if not compute_uv:
+        return np.abs(w)
+    return SVDResult(u, np.abs(w), adjoint(u * np.sign(plain(w))[..., None, :]))
 
 
 @composed(np.linalg.svdvals, samples=_rectangular)

@@ -10,7 +10,7 @@ import numpy as np
 from ..forms import primitive
 from ..registry import composed, implements
 from .complex import conj
-from .decompositions import conjugated, diagonal_matrix, half, hermitian, one_triangle, spread_out, symmetric_samples
+from .decompositions import conjugated, diagonal_matrix, half, hermitian, spread_out, symmetric_samples
 from .elementwise import inverse
 from .inverses import adjoint
 
@@ -22,7 +22,7 @@ def _gaps(w: Any) -> Any:
     return inverse(np.expand_dims(w, -2) - np.expand_dims(w, -1))
 
 
-def _to_eigh(g: Any, out: Any, a: Any) -> Any:
+def _to_eigh(g: Any, out: Any, a: Any, *, lower: bool) -> Any:
     w, v = np.real(out[..., 0, :]), out[..., 1:, :]
     gw, gv = np.real(g[..., 0, :]), g[..., 1:, :]
     inner = diagonal_matrix(gw) + np.matmul(adjoint(v), gv) * _gaps(w)
@@ -30,9 +30,9 @@ def _to_eigh(g: Any, out: Any, a: Any) -> Any:
 
 
 @primitive(vjps=(conjugated(_to_eigh),), samples=symmetric_samples, formula="V (diag g_w + VᵀgV / (w_j − w_i)) Vᵀ")
-def eigen_symmetric(a: Any) -> Any:
-    """Eigenvalues of (a + aᴴ)/2 in the first row, eigenvectors below them."""
-    w, v = np.linalg.eigh(half(a))
+def eigen_symmetric(a: Any, *, lower: bool = True) -> Any:
+    """Eigenvalues of (a + aᴴ)/2 in the first row, eigenvectors below them; LAPACK's signs may depend on the triangle."""
+    w, v = np.linalg.eigh(half(a), "L" if lower else "U")
     return np.concatenate([w[..., None, :], v], axis=-2)
 
 
@@ -57,15 +57,29 @@ class EighResult(NamedTuple):
     eigenvectors: Any
 
 
-@composed(np.linalg.eigh, samples=one_triangle)
+def _one_triangle(rng: np.random.Generator) -> Iterable[Any]:
+    yield from symmetric_samples(rng)
+    for shape in ((3, 3), (2, 4, 4)):
+        yield (spread_out(rng, *shape) + np.triu(rng.normal(size=shape), 1),), {}
+        yield (spread_out(rng, *shape) + np.tril(rng.normal(size=shape), -1),), {"UPLO": "U"}
+
+
+def _is_lower(UPLO: str) -> bool:
+    if UPLO.upper() not in ("L", "U"):
+        raise ValueError("UPLO argument must be 'L' or 'U'")
+    return UPLO.upper() == "L"
+
+
+@composed(np.linalg.eigh, samples=_one_triangle)
 def _eigh(a: Any, UPLO: str = "L") -> Any:
-    packed = eigen_symmetric(hermitian(a, UPLO.upper() == "L"))
+    lower = _is_lower(UPLO)
+    packed = eigen_symmetric(hermitian(a, lower), lower=lower)
     return EighResult(np.real(packed[..., 0, :]), packed[..., 1:, :])
 
 
-@composed(np.linalg.eigvalsh, samples=one_triangle)
+@composed(np.linalg.eigvalsh, samples=_one_triangle)
 def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    return eigenvalues_symmetric(hermitian(a, UPLO.upper() == "L"))
+    return eigenvalues_symmetric(hermitian(a, _is_lower(UPLO)))
 
 
 # -- general eigenvalues ---------------------------------------------------------------------------------------
