@@ -94,14 +94,25 @@ def test_methods_of_ufuncs():
         (np.maximum, "accumulate", (1,)),
         (np.minimum, "accumulate", ()),
         (np.subtract, "outer", (np.arange(2.0),)),
+        *[(f, "reduce", (axis,)) for f in (np.logaddexp, np.hypot) for axis in (0, -1, None, (0, 1))],
+        *[(f, "accumulate", (axis,)) for f in (np.logaddexp, np.subtract, np.fmax) for axis in (0, -1)],
+        (np.subtract, "reduce", (1,)),
+        (np.logaddexp, "reduce", (1, None, None, True)),
     ]:
         found = getattr(ufunc, method)(Value(x), *args)
         assert np.array_equal(found.data, getattr(ufunc, method)(x, *args)), (ufunc, method)
     v = Value(x)
     np.maximum.accumulate(v, 1).sum().backward()
     assert v.grad.tolist() == [[1.0, 2.0, 0.0], [1.0, 1.0, 1.0]]
-    with pytest.raises(NotImplementedError, match=r"np\.subtract\.reduce has no rule"):
-        np.subtract.reduce(v)
+    w = Value(x)
+    np.logaddexp.reduce(w, 1).sum().backward()
+    assert_close(w.grad, tg.softmax(x), 1e-15)
+    assert np.logaddexp.reduce(Value(np.zeros((0, 2)))).tolist() == [-np.inf, -np.inf]
+    assert np.logaddexp.accumulate(Value(np.zeros((0, 2)))).shape == (0, 2)
+    with pytest.raises(NotImplementedError, match=r"np\.add\.reduceat has no rule"):
+        np.add.reduceat(v, [0, 1])
+    with pytest.raises(NotImplementedError, match=r"np\.hypot\.reduce has no rule"):
+        np.hypot.reduce(v, where=x > 0)
     assert np.exp(v, dtype=np.float32).dtype == np.float32
 
 
@@ -257,3 +268,31 @@ def test_the_referee_confirms_gradients_in_a_symmetric_matrix():
         slope = tg.grad(f)(s)
         assert np.all(np.triu(slope, 1) == 0) and np.all(np.abs(np.tril(slope)[np.tril_indices(3)]) > 0)
         assert tg.gradcheck(f, s).verdict == "PASS"
+
+
+def test_what_numpy_says_of_edges():
+    ends = np.array([np.inf, -np.inf, 1.5, -2.0, 0.0])
+    for f in (np.angle, np.imag, lambda x: np.modf(x)[0], lambda x: np.modf(x)[1], lambda x: np.sign(x + 1j)):
+        assert_close(f(Value(ends)).data, f(ends), 1e-15)
+    x = np.arange(6.0).reshape(2, 3)
+    assert np.diff(Value(x), n=0, prepend=9.0).shape == (2, 3)  # NumPy joins nothing on where there are no differences
+    assert np.linalg.norm(Value(np.zeros((0, 0))), 2).item() == 0.0
+    assert np.cov(Value(x), aweights=np.array([0.1, 0.2, 0.4], np.float32)).dtype == np.float64
+    for options in ({"rtol": np.array(0.6)}, {"rcond": np.array([0.1, 0.6])}, {"rcond": Value(0.6)}):
+        a = np.diag([2.0, 1.0]) * np.ones((2, 1, 1))
+        expected = np.linalg.pinv(a, **{k: tg.value.plain(v) for k, v in options.items()})
+        assert np.array_equal(np.linalg.pinv(Value(a), **options).data, expected)
+
+
+def test_equal_singular_values_share_the_slope_of_the_spectral_norm():
+    assert_close(tg.grad(lambda a: np.linalg.norm(a, 2))(3.0 * np.eye(2)), 0.5 * np.eye(2), 1e-15)
+    assert_close(tg.grad(lambda a: np.linalg.norm(a, -2))(3.0 * np.eye(2)), 0.5 * np.eye(2), 1e-15)
+
+
+def test_quantiles_move_with_q():
+    x = np.array([0.0, 1.0, 4.0, 9.0, 16.0])
+    assert tg.grad(lambda q: np.quantile(x, q))(0.3) == 12.0  # (n − 1) times the step from 1 to 4
+    assert tg.grad(lambda q: np.percentile(x, q))(30.0) == 0.12
+    assert tg.grad(lambda q: np.nanquantile(np.append(x, np.nan), q))(0.3) == 12.0
+    assert tg.grad(lambda q: np.quantile(x, q, method="lower"))(0.3) == 0.0
+    assert tg.grad(lambda q: np.quantile(x, q, method="hazen"))(0.99) == 0.0  # held at the end

@@ -17,6 +17,7 @@ from .node import UNSET, Node, plain
 from .op import Op
 from .operators import unary
 from .registry import registry
+from .ufuncs import ufunc_method
 
 rules = registry.numpy
 _unary: dict[Any, Callable[[Any], Any]] = {}  # the short way of ufuncs of one argument, by what handles them
@@ -39,7 +40,7 @@ class ArrayProtocols(Node):
                 return handler(*inputs)
         name = f"np.{ufunc.__name__}"
         if method != "__call__":
-            return _ufunc_method(ufunc, method, inputs, kwargs)
+            return ufunc_method(ufunc, method, inputs, kwargs)
         if kwargs.pop("out", None) is not None:
             raise TypeError(
                 f"{name} into out= (or in place, x {_SYMBOLS.get(ufunc.__name__, '∘')}= value) cannot take a Value: "
@@ -112,48 +113,6 @@ def _no_rule(name: str) -> NotImplementedError:
         f"{name} has no rule on Values, so its gradient would be lost; write it in functions that have one "
         f"(tg.registry() lists them), define it with @tg.op, or apply it to .data where no gradient is needed"
     )
-
-
-# What NumPy's functions say in other words than the methods of ufuncs: ufunc.reduce(a) is function(a).
-_METHODS: dict[tuple[np.ufunc, str], Any] = {
-    (np.add, "reduce"): np.sum,
-    (np.multiply, "reduce"): np.prod,
-    (np.maximum, "reduce"): np.max,
-    (np.minimum, "reduce"): np.min,
-    (np.add, "accumulate"): np.cumsum,
-    (np.multiply, "accumulate"): np.cumprod,
-    (np.logical_and, "reduce"): np.all,
-    (np.logical_or, "reduce"): np.any,
-    (np.maximum, "accumulate"): lambda a, axis: _running(np.maximum, a, axis),
-    (np.minimum, "accumulate"): lambda a, axis: _running(np.minimum, a, axis),
-}
-
-
-def _running(ufunc: np.ufunc, a: Any, axis: int) -> Any:
-    """The largest or smallest entry so far, taken from where it stands; the latest at a tie."""
-    data = np.asarray(plain(a))
-    shape = [-1 if i == axis % data.ndim else 1 for i in range(data.ndim)]
-    here = ufunc.accumulate(data, axis) == data
-    places = np.where(here, np.arange(data.shape[axis]).reshape(shape), 0)
-    return np.take_along_axis(a, np.maximum.accumulate(places, axis), axis)
-
-
-def _ufunc_method(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """np.add.reduce and the like: along the first axis by default, unlike np.sum."""
-    if kwargs.pop("out", None) is not None:
-        raise TypeError(f"np.{ufunc.__name__}.{method} into out= would overwrite an array and lose the graph")
-    if method == "outer" and len(inputs) == 2:
-        a, b = inputs
-        return ufunc(np.reshape(a, (*np.shape(a), *[1] * np.ndim(b))), b, **kwargs)
-    function = _METHODS.get((ufunc, method))
-    if function is None:
-        raise NotImplementedError(
-            f"np.{ufunc.__name__}.{method} has no rule on Values; say it in functions that have one"
-        )
-    array, *rest = inputs
-    names = ("axis", "dtype", "out", "keepdims")
-    given = {"axis": 0, **dict(zip(names, rest, strict=False)), **kwargs}
-    return function(array, **{k: v for k, v in given.items() if v is not None or k == "axis"})
 
 
 _IN_PLACE = {"sort", "partition", "put", "fill", "resize", "byteswap", "setfield", "setflags"}

@@ -39,6 +39,8 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append
         raise ValueError(f"order must be non-negative but got {n}")
     if np.ndim(a) == 0:
         raise ValueError("diff requires input that is at least one dimensional")
+    if n == 0:
+        return a
     shape = [1 if i == axis % np.ndim(a) else k for i, k in enumerate(np.shape(a))]
     parts = [x if np.ndim(x) else np.broadcast_to(x, shape) for x in (prepend, append) if x is not np._NoValue]
     if parts:

@@ -60,7 +60,7 @@ def _real(val: Any) -> Any:
 
 @implements(np.imag)
 def _imag(val: Any) -> Any:
-    return imag(val) if is_complex(val) else np.abs(val) * 0.0  # not −0, which np.angle would turn into −π
+    return imag(val) if is_complex(val) else np.where(False, val, 0.0)  # not −0, which np.angle would turn into −π
 
 
 @implements(np.conjugate)

@@ -22,7 +22,7 @@ from ..node import plain
 from ..registry import composed
 from .complex import conj, is_complex
 from .elementwise import inverse
-from .inverses import adjoint, transposed
+from .inverses import adjoint, hermitian_from, transposed
 
 
 def conjugated(rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,14 +47,6 @@ def spread_out(rng: np.random.Generator, *shape: int) -> Any:
 def symmetric_samples(rng: np.random.Generator) -> Iterable[Any]:
     for shape in ((3, 3), (2, 2, 2), (1, 1), (0, 2, 2)):
         yield (spread_out(rng, *shape),), {}
-
-
-def hermitian(a: Any, lower: bool) -> Any:
-    """What np.linalg reads of a matrix that it takes for Hermitian: one triangle, twice."""
-    if np.ndim(a) < 2 or np.shape(a)[-1] != np.shape(a)[-2]:
-        raise np.linalg.LinAlgError(f"square matrices are wanted, not shape {np.shape(a)}")
-    triangle, strict = (np.tril(a), np.tril(a, -1)) if lower else (np.triu(a), np.triu(a, 1))
-    return triangle + adjoint(strict)
 
 
 # -- cholesky --------------------------------------------------------------------------------------------------
@@ -85,7 +77,7 @@ def cholesky(a: Any) -> Any:
     ],
 )
 def _cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    return adjoint(cholesky(hermitian(a, lower=False))) if upper else cholesky(hermitian(a, lower=True))
+    return adjoint(cholesky(hermitian_from(a, lower=False))) if upper else cholesky(hermitian_from(a, lower=True))
 
 
 def diagonal_matrix(x: Any) -> Any:

@@ -77,7 +77,9 @@ def _to_winner(g: Any, out: Any, x: Any, *, axis: int) -> Any:
 )
 def largest(x: Any, *, axis: int = -1) -> Any:
     """The largest entry along `axis`, kept as an axis of length 1; at a tie the gradient is the first one's."""
-    return np.max(x, axis=axis, keepdims=True)
+    return (
+        np.max(x, axis=axis, keepdims=True) if np.shape(x)[axis] else np.max(x, axis=axis, keepdims=True, initial=0.0)
+    )
 
 
 def wide(x: Any) -> Any:

@@ -26,6 +26,14 @@ def adjoint(x: Any) -> Any:
     return conj(np.swapaxes(x, -1, -2))
 
 
+def hermitian_from(a: Any, lower: bool = True) -> Any:
+    """What np.linalg reads of a matrix that it takes for Hermitian: one triangle, twice."""
+    if np.ndim(a) < 2 or np.shape(a)[-1] != np.shape(a)[-2]:
+        raise np.linalg.LinAlgError(f"square matrices are wanted, not shape {np.shape(a)}")
+    triangle, strict = (np.tril(a), np.tril(a, -1)) if lower else (np.triu(a), np.triu(a, 1))
+    return triangle + adjoint(strict)
+
+
 def well_conditioned(rng: np.random.Generator, *shape: int) -> Any:
     """Random square matrices with a heavy diagonal."""
     return rng.normal(size=shape) + 3.0 * np.eye(shape[-1])
@@ -219,7 +227,7 @@ def _slogdet(a: Any) -> Any:
 # -- pseudo-inverses -------------------------------------------------------------------------------------------
 
 
-def _to_pseudo_inverted(g: Any, out: Any, a: Any, *, rcond: Any, hermitian: bool, rtol: Any) -> Any:
+def _to_pseudo_inverted(g: Any, out: Any, a: Any, rcond: Any, rtol: Any, *, hermitian: bool) -> Any:
     g, p = conj(g), out
     ph, gh = adjoint(p), adjoint(g)
     left = gh - np.matmul(a, np.matmul(p, gh))  # (I − AP) gᴴ
@@ -229,11 +237,12 @@ def _to_pseudo_inverted(g: Any, out: Any, a: Any, *, rcond: Any, hermitian: bool
 
 
 @primitive(
-    vjps=(_to_pseudo_inverted,),
-    samples=lambda rng: [((rng.normal(size=s),), {}) for s in ((3, 2), (2, 3), (2, 2), (2, 3, 2), (0, 2))],
+    vjps=(_to_pseudo_inverted, None, None),
+    constants=("rcond", "rtol"),
+    samples=lambda rng: [((rng.normal(size=s), None, None), {}) for s in ((3, 2), (2, 3), (2, 2), (2, 3, 2), (0, 2))],
     formula="−Pᵀ g Pᵀ + (I − AP) gᵀ P Pᵀ + Pᵀ P gᵀ (I − PA)",
 )
-def pinv(a: Any, *, rcond: Any = None, hermitian: bool = False, rtol: Any = None) -> Any:
+def pinv(a: Any, rcond: Any = None, rtol: Any = None, *, hermitian: bool = False) -> Any:
     """Moore and Penrose's inverse; its gradient is that at constant rank."""
     options = {k: v for k, v in (("rcond", rcond), ("rtol", rtol)) if v is not None}
     return np.linalg.pinv(a, hermitian=hermitian, **options)
@@ -241,8 +250,8 @@ def pinv(a: Any, *, rcond: Any = None, hermitian: bool = False, rtol: Any = None
 
 @implements(np.linalg.pinv)
 def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
-    rtol = None if rtol is np._NoValue else rtol
-    return pinv(a, rcond=rcond, hermitian=hermitian, rtol=rtol)
+    a = hermitian_from(a) if hermitian else a
+    return pinv(a, rcond, None if rtol is np._NoValue else rtol, hermitian=hermitian)
 
 
 def _least_squares(rng: np.random.Generator) -> Iterable[Any]:

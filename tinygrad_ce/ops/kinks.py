@@ -14,6 +14,7 @@ import numpy as np
 from ..forms import elementwise, linear, primitive, unbroadcast
 from ..held import hold
 from ..invariants import entrywise, even, homogeneous
+from ..node import plain
 from ..registry import composed, implements
 from .elementwise import inverse
 
@@ -22,7 +23,11 @@ real_sign = elementwise(np.sign, 0, name="sign", formula="0")
 
 @implements(np.sign)
 def _sign(x: Any) -> Any:
-    return x * inverse(np.abs(x)) if x.dtype.kind == "c" else real_sign(x)
+    if x.dtype.kind != "c":
+        return real_sign(x)
+    infinite = np.isinf(plain(x))
+    finite = np.where(infinite, 0.0, x)
+    return np.where(infinite, np.sign(plain(x)), finite * inverse(np.abs(finite)))
 
 
 def _abs_slope(out: Any, x: Any) -> Any:

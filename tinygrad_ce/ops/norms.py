@@ -78,7 +78,8 @@ def _matrix(x: Any, order: Any, rows: int, columns: int, keepdims: bool) -> Any:
         return euclidean(x, axis=(rows, columns), keepdims=keepdims)
     if order in (2, -2, "nuc"):
         s = np.linalg.svd(np.moveaxis(x, (rows, columns), (-2, -1)), compute_uv=False)
-        found = np.sum(s, axis=-1) if order == "nuc" else s[..., 0] if order == 2 else s[..., -1]
+        # equal ones share the gradient, as ties of max do
+        found = np.sum(s, -1) if order == "nuc" else np.max(s, -1, **_empty(s)) if order == 2 else np.min(s, -1)
     elif order in (1, -1, np.inf, -np.inf):
         inner, outer = (rows, columns) if order in (1, -1) else (columns, rows)
         sums = np.sum(np.abs(x), axis=inner, keepdims=True)

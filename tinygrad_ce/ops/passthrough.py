@@ -68,7 +68,8 @@ def _frexp(x: Any) -> Any:
 @implements(np.modf)
 def _modf(x: Any) -> Any:
     whole = np.trunc(x)
-    return x - whole, whole
+    infinite = np.isinf(plain(x))
+    return np.where(infinite, np.copysign(0.0, plain(x)), x - np.where(infinite, 0.0, whole)), whole
 
 
 if hasattr(np, "astype"):  # NumPy 2.1

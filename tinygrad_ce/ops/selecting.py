@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..node import plain
+from ..node import Node, plain
 from ..registry import composed
 
 
@@ -154,7 +154,7 @@ def _quantile(function: Callable[..., Any], a: Any, q: Any, axis: Any, keepdims:
         )
         weights = np.transpose(np.broadcast_to(weights, np.shape(a)), (*kept, *axes)).reshape(np.shape(rows))
         options["weights"] = weights
-    data = plain(rows)
+    data, moving = plain(rows), isinstance(q, Node)
     order = np.argsort(data, axis=-1)
     ranks = np.argsort(order, axis=-1).astype(np.float64)
     ranks = np.where(np.isnan(data), np.nan, ranks)
@@ -170,11 +170,35 @@ def _quantile(function: Callable[..., Any], a: Any, q: Any, axis: Any, keepdims:
 
     below, above = np.take_along_axis(sort, places(low), -1), np.take_along_axis(sort, places(high), -1)
     share = places(np.where(unknown, np.nan, at - low))
-    found = np.where(share == 0, below, below + share * (above - np.where(share == 0, 0.0, below)))
+    if moving:
+        steps = _steps(places(at), np.sum(~np.isnan(data), axis=-1, keepdims=True), options["method"])
+        moved = np.ravel(q - plain(q)) / (100.0 if function in (np.percentile, np.nanpercentile) else 1.0)
+        found = below + (share + steps * moved) * (above - below)
+    else:
+        found = np.where(share == 0, below, below + share * (above - np.where(share == 0, 0.0, below)))
     found = np.reshape(np.moveaxis(found, -1, 0), (*np.shape(q), *np.shape(data)[:-1]))
     if keepdims:
         found = np.reshape(found, (*np.shape(q), *[1 if i in axes else n for i, n in enumerate(np.shape(a))]))
     return found
+
+
+# How fast the place between the sorted entries moves with q, n numbers in all: n + this much; other methods jump.
+_MOVING = {
+    "linear": -1.0,
+    "interpolated_inverted_cdf": 0.0,
+    "hazen": 0.0,
+    "weibull": 1.0,
+    "median_unbiased": 1 / 3,
+    "normal_unbiased": 1 / 4,
+}
+
+
+def _steps(at: Any, n: Any, method: str) -> Any:
+    """d place / dq, which is 0 where the place is held at an end."""
+    if method not in _MOVING:
+        return 0.0
+    inside = (at < n - 1) & ((at >= 0) if method == "linear" else (at > 0))
+    return np.where(inside, n + _MOVING[method], 0.0)
 
 
 def _apart(rng: np.random.Generator, *shape: int) -> Any:
@@ -188,8 +212,9 @@ def _quantiles(scale: float) -> Any:
         yield (_apart(rng, 3, 5), 0.3 * scale), {}
         yield (_apart(rng, 3, 5), [0.25 * scale, 0.6 * scale]), {"axis": 1, "keepdims": True}
         yield (_apart(rng, 2, 3, 4), 0.7 * scale), {"axis": (0, 2)}
-        for method in ("lower", "higher", "midpoint", "nearest", "hazen", "weibull", "inverted_cdf"):
-            yield (_apart(rng, 5), 0.45 * scale), {"method": method}
+        for method in ("lower", "higher", "midpoint", "nearest", "inverted_cdf", *_MOVING):
+            yield (_apart(rng, 5), np.array(0.45 * scale)), {"method": method}
+        yield (_apart(rng, 2, 6), np.array([0.3 * scale, 0.9 * scale])), {"axis": 1}
 
     return samples
 

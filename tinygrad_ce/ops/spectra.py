@@ -10,9 +10,9 @@ import numpy as np
 from ..forms import primitive
 from ..registry import composed, implements
 from .complex import conj
-from .decompositions import conjugated, diagonal_matrix, half, hermitian, spread_out, symmetric_samples
+from .decompositions import conjugated, diagonal_matrix, half, spread_out, symmetric_samples
 from .elementwise import inverse
-from .inverses import adjoint
+from .inverses import adjoint, hermitian_from
 
 # -- symmetric eigenvalues -------------------------------------------------------------------------------------
 
@@ -73,13 +73,13 @@ def _is_lower(UPLO: str) -> bool:
 @composed(np.linalg.eigh, samples=_one_triangle)
 def _eigh(a: Any, UPLO: str = "L") -> Any:
     lower = _is_lower(UPLO)
-    packed = eigen_symmetric(hermitian(a, lower), lower=lower)
+    packed = eigen_symmetric(hermitian_from(a, lower), lower=lower)
     return EighResult(np.real(packed[..., 0, :]), packed[..., 1:, :])
 
 
 @composed(np.linalg.eigvalsh, samples=_one_triangle)
 def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    return eigenvalues_symmetric(hermitian(a, _is_lower(UPLO)))
+    return eigenvalues_symmetric(hermitian_from(a, _is_lower(UPLO)))
 
 
 # -- general eigenvalues ---------------------------------------------------------------------------------------
