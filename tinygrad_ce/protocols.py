@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import UNSET, Node, plain
+from .node import UNSET, Node
 from .op import Op
 from .operators import unary
 from .registry import registry

@@ -55,7 +55,7 @@ def _calls() -> Iterator[tuple[str, Written]]:
 
 
 class OfSymmetric(Written):
-    """A call of a function of the symmetric part of its argument: what else it may read there, libraries disagree on."""
+    """A call of a function of the symmetric part of its argument; of what else is there, libraries disagree."""
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         super().__init__(function, tuple([self._symmetric(x) for x in args]), kwargs)

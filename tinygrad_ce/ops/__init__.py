@@ -35,7 +35,18 @@ from .softmax_cross_entropy import softmax_cross_entropy
 registry.late += [
     f"{__name__}.{late}"
     for late in (
-        *("calculus", "decompositions", "einsum", "fourier", "inverses", "norms", "padding", "polynomials", "products"),
+        *(
+            "calculus",
+            "decompositions",
+            "einsum",
+            "fourier",
+            "inverses",
+            "norms",
+            "padding",
+            "polynomials",
+            "products",
+            "ranges",
+        ),
         *("rearranging", "selecting", "spectra", "statistics", "trigonometric"),
     )
 ]

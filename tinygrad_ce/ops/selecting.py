@@ -34,6 +34,12 @@ def _sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *,
     return np.take_along_axis(a, np.argsort(plain(a), axis=axis, kind=kind, stable=stable), axis)
 
 
+@composed(np.sort_complex, samples=_calls(((5,), (), {}), ((2, 3), (), {})))
+def _sort_complex(a: Any) -> Any:
+    a = np.sort(a)
+    return a if np.iscomplexobj(a) else a.astype(np.complex128)
+
+
 @composed(np.partition, samples=_calls(((7,), (3,), {}), ((3, 4), ([1, 2],), {}), ((3, 4), (0,), {"axis": 0})))
 def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Any:
     a, axis = _flat(a, axis)

@@ -31,7 +31,7 @@ def _to_eigh(g: Any, out: Any, a: Any, *, lower: bool) -> Any:
 
 @primitive(vjps=(conjugated(_to_eigh),), samples=symmetric_samples, formula="V (diag g_w + VᵀgV / (w_j − w_i)) Vᵀ")
 def eigen_symmetric(a: Any, *, lower: bool = True) -> Any:
-    """Eigenvalues of (a + aᴴ)/2 in the first row, eigenvectors below them; LAPACK's signs may depend on the triangle."""
+    """Eigenvalues of (a + aᴴ)/2 in the first row, eigenvectors below them, whose signs depend on the triangle."""
     w, v = np.linalg.eigh(half(a), "L" if lower else "U")
     return np.concatenate([w[..., None, :], v], axis=-2)
 
