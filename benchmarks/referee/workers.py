@@ -9,6 +9,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from time import perf_counter
@@ -83,8 +84,9 @@ def _serve(pipe: Connection, number: int) -> None:
     checker, cases = CHECKERS[number], all_cases()
     __import__(checker.needs)
     pipe.send(None)
-    while True:
-        case = cases[pipe.recv()]
-        start = perf_counter()
-        found = judged(checker, case)
-        pipe.send(Judgement(seconds=perf_counter() - start, **found))
+    with suppress(EOFError, OSError):  # the command has ended
+        while True:
+            case = cases[pipe.recv()]
+            start = perf_counter()
+            found = judged(checker, case)
+            pipe.send(Judgement(seconds=perf_counter() - start, **found))
