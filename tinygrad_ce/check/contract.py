@@ -85,7 +85,7 @@ def _form(subject: Subject, i: int, gx: Any, x: Any) -> Iterator[Finding]:
             _shape_hint(np.shape(gx), x.shape),
         )
     dtype = getattr(gx, "dtype", np.dtype(np.float64))
-    if dtype != x.dtype:
+    if dtype.newbyteorder("=") != x.dtype.newbyteorder("="):
         yield Finding(
             "dtype",
             FAIL,

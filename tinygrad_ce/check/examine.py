@@ -184,9 +184,11 @@ def _called(runs: Runs, result: Examined) -> Examined | None:
 def _usual(runs: Runs, truth: Truth, g: Any, i: int, found: Any, true: Any, own: bool) -> float:
     """How large this gradient is; where it is 0 but for rounding, how large its terms are."""
     size = _largest(true)
-    if own and max(size, _largest(runs.out)) < 1e-10 * typical(runs.inputs[i]):
+    if not own or np.any(np.asarray(g) == 0):
+        return size
+    if max(size, _largest(runs.out)) < 1e-10 * typical(runs.inputs[i]):
         return 1.0  # f is nothing but rounding
-    if own and size < 1e-10 * _largest(np.asarray(g) * np.max(np.abs(runs.out), initial=1.0)):
+    if size < 1e-10 * _largest(np.asarray(g) * np.max(np.abs(runs.out), initial=1.0)):
         a = truth.pick(i, found)
         size = max(size, _largest(runs.spread(g, i, a, truth.pick)) / eps(runs.dtype))
     return size

@@ -13,9 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..node import recorded
 from ..op import Op
-from ..value import Value
 from .contract import call, cotangent
 from .diagnosis import diagnose
 from .examine import Examined, examine
@@ -330,19 +328,5 @@ def _hard(subject: Subject, usual: Examined, marks: Marks) -> list[bool]:
 
 def _second(subject: Subject, marks: Marks) -> None:
     verdict, findings, _ = second_order(subject)
-    if verdict == INCONCLUSIVE and not _traceable(subject):
-        marks.count(SECOND, False, [Finding("second order", FAIL, "", "untraceable")])
-    elif verdict in (PASS, FAIL):
+    if verdict in (PASS, FAIL):
         marks.count(SECOND, not findings, findings)
-
-
-def _traceable(subject: Subject) -> bool:
-    """Whether the rule runs on Values."""
-    out = subject.out([copied(x) for x in subject.inputs])
-    leaves = [Value(x) if i in subject.moving else x for i, x in enumerate(subject.inputs)]
-    try:
-        with recorded(True):
-            found = subject.rule(Value(cotangent(out.shape, out.dtype, 0)), Value(out), *leaves)
-    except Exception:
-        return False
-    return all(found[i] is None or isinstance(found[i], Value) for i in subject.moving)

@@ -109,10 +109,6 @@ HINTS: dict[str, tuple[str, str]] = {
         "The gradient is right. Is the gradient of the gradient?",
         "A part of the rule takes for constant what moves with the inputs: use out, x and NumPy functions throughout.",
     ),
-    "untraceable": (
-        "The gradient is right. Could it be differentiated once more?",
-        "The rule does what only plain arrays can: assignment, float(), if on numbers. NumPy functions alone would do.",
-    ),
     "raises": (
         "Call the rule yourself with the arguments of the forward.",
         "It raises: {message}",

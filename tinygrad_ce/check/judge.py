@@ -96,7 +96,7 @@ def judge(
         else:
             right_wide = right
         formula = right | right_wide
-        broken = ~np.isfinite(a) & np.isfinite(n) & np.isfinite(truth.bar)
+        broken = ~np.isfinite(a) & np.isfinite(n) & (bar_n <= np.maximum(0.1 * np.abs(n), 1e-6))
         size = np.maximum(np.abs(np.where(np.isfinite(a), a, 0.0)), np.abs(np.where(np.isfinite(n), n, 0.0)))
         top = np.max(size, initial=0.0)
         unclear = (

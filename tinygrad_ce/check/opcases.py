@@ -1,4 +1,4 @@
-"""Ops as things to check one by one: each derivation at each sample.
+"""Ops as things to check one by one, for test frameworks: each derivation at each sample that it is meant for.
 
 ops_named(names)    the ops that modules register
 cases(op)           what there is to check of one
@@ -7,54 +7,32 @@ cases(op)           what there is to check of one
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from ..derivation import AssumptionError
 from ..op import Op
 from ..registry import registry
-from .gradcheck import check_subject
 from .gradreport import GradReport
-from .precision import quiet
-from .subject import of_derivation
+from .ways import ways
+from .work import CHECK, Unit, plan, run
 
 
 @dataclass(frozen=True)
 class OpCase:
-    """One derivation of an op at one of its samples.
+    """One derivation of an op at one of its samples; or, in words, why there is none to check."""
 
-    `problem`: why there is none, in words; then nothing else is set.
-    """
-
-    op: Op
-    derivation: str = ""
-    number: int = 0
-    inputs: tuple[Any, ...] = ()
-    params: dict[str, Any] = field(default_factory=dict)
+    name: str
+    unit: Unit | None = None
     problem: str = ""
 
     def __str__(self) -> str:
-        return f"{self.op.key}[{self.derivation}-{self.number}]" if self.derivation else self.op.key
+        return self.name
 
-    def left_out(self) -> str:
-        """Why this derivation is not meant for this sample; "" where it is."""
-        inputs, options = self.op.bind(self.inputs, dict(self.params))
-        try:
-            self.op.derivations[self.derivation].require(self.op.name, inputs, options)
-        except AssumptionError as error:
-            return str(error)
-        moving = [x for i, x in enumerate(inputs) if i not in self.op.constants and np.asarray(x).dtype.kind == "f"]
-        return "" if moving else "no input of this sample has a gradient"
-
-    def check(self, order: int = 2) -> GradReport:
-        """Everything that `gradcheck` does, of this derivation at this sample."""
-        with quiet():
-            subject = of_derivation(self.op, self.derivation, self.inputs, self.params)
-            return check_subject(subject, order=order)
+    def check(self) -> GradReport | None:
+        """What `check_op` does at this sample; None where no input of it has a gradient."""
+        return None if self.unit is None else run(self.unit).report
 
 
 def ops_named(names: Iterable[Any]) -> list[Op]:
@@ -88,17 +66,16 @@ def ops_named(names: Iterable[Any]) -> list[Op]:
 
 
 def cases(op: Op) -> Iterator[OpCase]:
-    """Each derivation of an op at each of its samples; where it has none, a case that says so."""
-    if op.samples is None:
-        text = f"op {op.name} has no samples: give them with @op(samples=f), where f(rng) yields (inputs, options)"
-        yield OpCase(op, problem=text)
-        return
+    """Each derivation of an op at each sample at which what it assumes holds; problems where there is none."""
     try:
-        samples = [(tuple(inputs), dict(params)) for inputs, params in op.samples(np.random.default_rng(0))]
+        units = [unit for unit in plan(op, full=True) if unit.task == CHECK]
+        labels = list(ways(op))
     except Exception as error:
-        text = f"samples(rng) of op {op.name} has to yield pairs (inputs, options): {type(error).__name__}: {error}"
-        yield OpCase(op, problem=text)
+        yield OpCase(op.key, problem=f"the samples of op {op.name} are of no use: {type(error).__name__}: {error}")
         return
-    for name in op.derivations:
-        for number, (inputs, params) in enumerate(samples):
-            yield OpCase(op, name, number, inputs, params)
+    for unit in units:
+        yield OpCase(f"{op.key}[{unit.label}-{unit.sample}]", unit)
+    for label in labels:
+        if all(unit.label != label for unit in units):
+            text = f"op {op.name} has no sample at which '{label}' may be used: give one with @op(samples=...)"
+            yield OpCase(f"{op.key}[{label}]", problem=text)

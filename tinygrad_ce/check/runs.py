@@ -61,7 +61,7 @@ class Runs:
         except Exception as error:
             self.why_not_high = f"the rule refuses it ({type(error).__name__}: {error!s:.60})"
             return None
-        if perf_counter() - start > 2.0:
+        if perf_counter() - start > 0.5:
             self.why_not_high = "it takes too long"  # from the next time on
         if out.dtype != np.dtype(HIGH):
             self.why_not_high = f"the forward returns {out.dtype}"

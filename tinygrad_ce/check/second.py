@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from .subject import Subject
 from .tracing import Traced
 
 DIRECTIONS = 3
+SECONDS = 3.0  # after which no further direction is tried
 
 
 def second_order(subject: Subject) -> tuple[str, list[Finding], str]:
@@ -41,13 +43,18 @@ def second_order(subject: Subject) -> tuple[str, list[Finding], str]:
     if subject.order == 1:
         return PASS, [], "declared of order 1: the engine does not differentiate it"
     subject = replace(subject, inputs=tuple(_beside(subject)))
-    with noting() as held:
-        out = subject.out([copied(x) for x in subject.inputs])
+    try:
+        with noting() as held:
+            out = subject.out([copied(x) for x in subject.inputs])
+    except Exception as error:  # beside the user's point f may have no value: rows that no longer sum to one, say
+        return INCONCLUSIVE, [], f"not checked: {type(error).__name__}: {error!s:.90}"
     if not out.size or not np.all(np.isfinite(out)):
         return INCONCLUSIVE, [], "the result is not finite here"
     g = cotangent(out.shape, out.dtype, 31)
-    compared, untraced = 0, ""
+    compared, untraced, start = 0, "", perf_counter()
     for seed in range(DIRECTIONS):
+        if perf_counter() - start > SECONDS:
+            break
         u, v = _direction(subject, 40 + seed), _direction(subject, 50 + seed)
         try:
             n = _curvature(subject, g, u, v, bool(held))
@@ -264,7 +271,9 @@ def forward_mode(subject: Subject) -> tuple[str, list[Finding], str]:
             return FAIL, [Finding("forward mode", FAIL, text, "raises", data={"inputs": inputs, "g": g})], ""
         pushed = np.asarray(plain(tangent))
         value, total = float(np.sum(pushed * g)), float(np.sum(np.abs(pushed * g)))
-        if abs(value - expected) > 1e-9 * max(size, total) and np.isfinite(value) and np.isfinite(expected):
+        # A forward sweep rounds by eps times the tangents that it carries, also where they cancel to nothing.
+        carried = 4e-15 * float(sum(np.sum(np.abs(x)) for x in t.values())) * float(np.max(np.abs(g)))
+        if abs(value - expected) > 1e-9 * max(size, total) + carried and np.isfinite(value) and np.isfinite(expected):
             text = f"<g, J t> is {value:.10g} in forward mode and {expected:.10g} in reverse"
             finding = Finding("forward mode", FAIL, text, value=value, truth=expected, data={"inputs": inputs, "g": g})
             return FAIL, [finding], ""

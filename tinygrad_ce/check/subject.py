@@ -98,6 +98,8 @@ class Subject:
         n = len(inputs)
         if isinstance(raw, Mapping):
             raw = [raw.get(name) for name in self.names]
+        elif n == 1 and isinstance(raw, list) and np.shape(raw) == np.shape(inputs[0]):
+            raw = (np.asarray(raw),)  # a gradient written as nested lists
         elif not isinstance(raw, (tuple, list)) or (n == 1 and is_number_list(raw)):
             raw = (raw,)
         if len(raw) != n and len(raw) == len(self.moving):
@@ -148,6 +150,8 @@ def which_move(
             raise ValueError("gradcheck wants a floating input; integers and booleans have no gradient")
         return found
     asked = [wrt] if isinstance(wrt, (int, str)) else list(wrt)
+    if not asked:
+        raise ValueError("wrt= names no input: there is nothing to check")
     positions = []
     for w in asked:
         if isinstance(w, str) and w not in names:

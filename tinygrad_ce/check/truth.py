@@ -13,6 +13,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ class Truth:
             value[j], bar[j], other[j] = self._sharpened(heard[0], v, b, o, other_bar[j])
         self.used["differences"] += shape[0]
         # Where f did not move at all its slope is 0, or below what its rounding shows beside its other slopes.
-        unseen = 1024.0 * self.near.unit * np.max(np.abs(value[np.isfinite(value)]), initial=0.0)
+        unseen = self.near.unit * max(1024.0 * float(np.max(np.abs(value[np.isfinite(value)]), initial=0.0)), 16.0)
         bar = np.where(value == 0, np.maximum(bar, float(unseen)), bar)
         return value, bar, other, other_bar
 
@@ -180,13 +181,12 @@ class Truth:
     def _complex_step(self, i: int, index: tuple[int, ...], nudge: bool = False) -> Any:
         if isinstance(self._complex, str):
             return None
+        kind = _COMPLEX if self.near.dtype == np.dtype(HIGH) else np.complex128
         h = 1e-40 if self.near.dtype == np.dtype(HIGH) and HIGH is not np.float64 else 1e-30
         try:
             rng = np.random.default_rng(0)
             inputs = [nudged(x, rng, eps(self.near.dtype)) if nudge else x for x in self.near.inputs]
-            moved = [
-                np.array(x, dtype=_COMPLEX) if k in self.subject.moving else raised(x) for k, x in enumerate(inputs)
-            ]
+            moved = [np.array(x, dtype=kind) if k in self.subject.moving else raised(x) for k, x in enumerate(inputs)]
             moved[i][index] += 1j * h
             with playing(self.near.tape), warnings.catch_warnings():
                 warnings.simplefilter("error", np.exceptions.ComplexWarning)  # an imaginary part was thrown away
@@ -241,6 +241,7 @@ class Truth:
         """The engine's gradient of a trace of f: in float64, in extended precision, and there beside the point."""
         if not self._traceable:
             return None
+        start = perf_counter()
         try:
             results = []
             rng = np.random.default_rng(0)
@@ -253,6 +254,9 @@ class Truth:
             self._traceable = False
             self.skipped.append(f"trace: the forward does not run on Values ({type(error).__name__}: {error!s:.80})")
             return None
+        if perf_counter() - start > 0.5:
+            self._traceable = False
+            self.skipped.append("trace: heard once; it takes too long here to be heard for every cotangent")
         return results
 
     def _refine(self, e: Estimate, low: Any, top: Any, beside: Any) -> None:

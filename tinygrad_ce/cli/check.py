@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,7 +22,6 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from ..op import Op
@@ -172,32 +172,23 @@ def _carry_out(report: RegistryReport, jobs: int) -> None:
     from ..check.check_op import carry_out
 
     with _progress(len(report.units)) as progress:
-        pool = _pool(jobs) if jobs > 1 else nullcontext()
         try:
-            with pool as executor:
+            with _pool(jobs) if jobs > 1 else nullcontext() as executor:
                 carry_out(report, executor, lambda done, planned, outcome: progress(outcome))
-        except (KeyboardInterrupt, BrokenProcessPool) as stopped:
-            if isinstance(stopped, BrokenProcessPool) and not _asked_to_stop():
-                raise BadInput("a process of --jobs has died: try fewer of them") from None
+        except BrokenProcessPool:
+            raise BadInput("a process of --jobs has died: try fewer of them") from None
+        except KeyboardInterrupt:
             report.interrupted = True
-
-
-def _asked_to_stop() -> bool:
-    """Whether workers died of the same Ctrl-C that this process is about to hear of."""
-    try:
-        sleep(0.2)
-    except KeyboardInterrupt:
-        return True
-    return False
 
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     # Each worker is a fresh interpreter: forking one whose BLAS has threads may hang.
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _quietly)
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _deaf)
     try:
         yield pool
     except BaseException:
+        threading.excepthook = lambda args: None  # the pool's own thread finds its workers gone
         pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.terminate()
@@ -205,9 +196,9 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     pool.shutdown()
 
 
-def _quietly() -> None:
-    """In a worker: Ctrl-C ends it without a word, for the parent says what there is to say."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _deaf() -> None:
+    """In a worker: Ctrl-C is the parent's to hear, which keeps what is done and ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
