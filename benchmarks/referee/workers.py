@@ -20,6 +20,7 @@ from tests.referee import all_cases
 from ..apart import THREADS
 from .checkers import CHECKERS, Checker, Judgement, judged
 
+MEMORY = 6 * 2**30  # bytes, for a worker
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -80,7 +81,16 @@ class _Worker:
             self.process = None
 
 
+def _limit_memory() -> None:
+    """A Jacobian of an array of 100,000 can take all there is; where the system allows, a worker may not."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
 def _serve(pipe: Connection, number: int) -> None:
+    _limit_memory()
     checker, cases = CHECKERS[number], all_cases()
     __import__(checker.needs)
     pipe.send(None)
