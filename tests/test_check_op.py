@@ -316,6 +316,16 @@ def test_any_executor_gives_the_same_report(pool):
     assert done == [(k + 1, len(found.units)) for k in range(len(found.units))]
 
 
+def test_dask(pytestconfig):
+    distributed = pytest.importorskip("distributed")
+    if not pytestconfig.getoption("--full"):
+        pytest.skip("with --full")
+    with distributed.Client(n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+        report = tg.check_registry(["exp", "relu"], executor=client.get_executor(), quick=True)
+    assert report, report
+    assert len(report.outcomes) == len(report.units)
+
+
 def test_work_is_small_and_results_are_picklable(passing):
     op = my_softmax()
 

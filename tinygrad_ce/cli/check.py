@@ -66,14 +66,14 @@ def run(options: argparse.Namespace) -> int:
     report = _planned(options)
     if not report.units:
         raise BadInput(f"{' and '.join(options.ops) or 'the registry'}: no derivation to check")
-    _carry_out(report, options.jobs)
+    stopped = _carry_out(report, options.jobs)
     _show(report, options)
     for path in (options.html, options.json):
         if path is not None:
             report.save(path)
             print(f"written: {path}", flush=True)
-    if report.interrupted:
-        return complain("interrupted; the report so far is kept", INTERRUPTED)
+    if stopped:
+        return complain(f"{stopped}; the report so far is kept", INTERRUPTED if stopped == "interrupted" else 2)
     return 0 if report else 1
 
 
@@ -167,8 +167,8 @@ def _require_file(path: Path, suffix: str) -> None:
 # -- checking --------------------------------------------------------------------------------------------------
 
 
-def _carry_out(report: RegistryReport, jobs: int) -> None:
-    """Do what is planned; Ctrl-C stops it, and leaves in the report what has been done."""
+def _carry_out(report: RegistryReport, jobs: int) -> str:
+    """Do what is planned. What stopped it, if anything did: the report then has what was done until then."""
     from ..check.check_op import carry_out
 
     with _progress(len(report.units)) as progress:
@@ -176,9 +176,12 @@ def _carry_out(report: RegistryReport, jobs: int) -> None:
             with _pool(jobs) if jobs > 1 else nullcontext() as executor:
                 carry_out(report, executor, lambda done, planned, outcome: progress(outcome))
         except BrokenProcessPool:
-            raise BadInput("a process of --jobs has died: try fewer of them") from None
+            report.interrupted = True
+            return "a process of --jobs has died (of too little memory, or of an op that crashes Python)"
         except KeyboardInterrupt:
             report.interrupted = True
+            return "interrupted"
+    return ""
 
 
 @contextmanager
