@@ -421,3 +421,17 @@ def test_a_suffix_that_is_neither(tmp_path):
     report = tg.gradcheck(np.exp, np.ones(3), vjp=lambda g, out, x: g * out)
     with pytest.raises(ValueError, match=r"html or \.json"):
         report.save(tmp_path / "r.txt")
+
+
+def test_the_whole_registry_can_be_planned_and_complex_numbers_are_left_out():
+    from tinygrad_ce.check.check_op import planned
+
+    keys = {unit.key for unit in planned(quick=True).units}
+    assert len(keys) > 100 and not keys & {"fft", "ifft", "conjugate"}
+    assert not tg.check_registry(["rfft"], quick=True).failures  # whose result is complex
+
+
+@pytest.mark.parametrize("name", ["cbrt", "cofactors", "eigen", "orthogonal", "round", "singular"])
+def test_points_where_functions_have_no_slope_are_no_failures(name):
+    # An infinite slope met by a cotangent of 0, signs of vectors that jump at exact zeros, spectra that turn complex.
+    assert tg.check_op(tg.registry()[name]).verdict == "PASS"

@@ -214,3 +214,16 @@ def test_an_mlp_on_two_workers(array, lazy):
     plain = tg.Value(x[:, :3])
     tg.softmax_cross_entropy(plain, y).backward()
     assert_close(dz, plain.grad, 1e-14)
+
+
+def test_an_xarray_holds_a_value_and_not_the_other_way_round():
+    xarray = pytest.importorskip("xarray", reason="needs xarray (dev-peers)")
+    labelled = xarray.DataArray([1.0, 2.0, 4.0], dims="x")
+    for f in (
+        lambda v: (v * labelled).data,
+        lambda v: (labelled * v).data,
+        lambda v: np.multiply(v, labelled).data,
+        lambda v: (v * (labelled * v) / v).data,
+        lambda v: np.sum(labelled * v).data,
+    ):
+        assert tg.grad(lambda v, f=f: np.sum(f(v)))(3.0) == 7.0

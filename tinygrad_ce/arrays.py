@@ -51,6 +51,16 @@ def is_eager(x: Any) -> bool:
     return isinstance(plain(x), (np.ndarray, np.generic, int, float, list, tuple))
 
 
+# Libraries whose objects hold arrays with names or units, and so Values too: theirs is the operation on the two.
+_HOLDERS = frozenset(["xarray", "pint"])
+
+
+def holds_arrays(x: Any) -> bool:
+    """Whether x is of a library that computes with what it holds: a DataArray of a Value, not the other way round."""
+    kind = type(x)
+    return kind is not np.ndarray and kind is not float and kind.__module__.partition(".")[0] in _HOLDERS
+
+
 def ones_like(data: Any) -> Any:
     """1 in the shape and dtype of a node's data."""
     if type(data) is float:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import NUMERIC
+from .arrays import NUMERIC, holds_arrays
 from .mutation import used
 from .node import Node, Watch, next_number, plain, recording
 from .op import Op
@@ -118,4 +118,4 @@ def _constant(value: Any, op: Op, inputs: tuple[Any, ...], data: Any, watch: Any
 
 def _operand(x: Any) -> bool:
     """Whether an op can say something about x; else Python may ask the other operand."""
-    return isinstance(x, Node) or not isinstance(x, (str, bytes, dict, set, type(None)))
+    return isinstance(x, Node) or not (isinstance(x, (str, bytes, dict, set, type(None))) or holds_arrays(x))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import holds_arrays
 from .node import UNSET, Node
 from .op import Op
 from .operators import unary
@@ -34,6 +35,9 @@ class ArrayProtocols(Node):
             short = _unary.get(handler)
             if short is not None:
                 return short(self)
+            for x in inputs:
+                if holds_arrays(x):
+                    return NotImplemented
             if handler is not None:
                 if isinstance(handler, Op) and handler.unary:
                     _unary[handler] = unary(handler)

@@ -218,11 +218,16 @@ def _largest(x: Any) -> float:
 
 
 def _unsteady(truth: Truth, runs: Runs) -> bool:
-    """Whether f itself has lost its digits here, so that its gradient says nothing of the rule."""
+    """Whether f itself has lost its digits here, or jumps at every touch: its gradient says nothing of the rule.
+
+    (The sign that LAPACK gives a vector may be another one at an exact zero than anywhere beside it.)
+    """
     with np.errstate(all="ignore"):
         gap = np.abs(truth.near.base.astype(HIGH) - runs.out.astype(HIGH))
         top = np.max(np.abs(runs.out), initial=0.0)
-    return bool(top > 1e-8 and np.max(gap, initial=0.0) > max(1e-5, 1e3 * eps(runs.dtype)) * top)
+        noise = np.max(truth.near.noise(1.0), initial=0.0)
+    lost = np.max(gap, initial=0.0) > max(1e-5, 1e3 * eps(runs.dtype)) * top
+    return bool(top > 1e-8 and (lost or noise > 1e-2 * top))
 
 
 def _promotes(runs: Runs, gx: Any, x: Any) -> bool:

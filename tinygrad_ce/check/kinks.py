@@ -39,11 +39,9 @@ def resolve(truth: Truth, v: Verdicts, i: int, g: Any, own: bool, large: bool) -
         sides = truth.sides(i, index)
         on = weights != 0
         a = v.found[spot]
-        if not own and not np.isfinite(a) and (large or _nothing(truth, v, spot, weights)):
-            v.wrong[spot], v.unclear[spot] = (
-                False,
-                True,
-            )  # an overflow at 1e8, or 0/0 as of a deviation of equal numbers
+        if not own and not np.isfinite(a) and (large or _nothing(truth, v, spot, weights) or _upright(truth, i, index)):
+            # an overflow at 1e8, 0/0 as of a deviation of equal numbers, or 0·∞ where a root begins
+            v.wrong[spot], v.unclear[spot] = False, True
             continue
         if np.any(sides.jump & on):
             v.wrong[spot], v.lost[spot], v.unclear[spot] = False, False, True
@@ -72,6 +70,17 @@ def _nothing(truth: Truth, v: Verdicts, spot: Any, weights: Any) -> bool:
     """Whether f is 0 here and stays so: a rule that divides by it says 0/0."""
     still = abs(v.truth.value[spot]) <= v.bar[spot]
     return bool(still and np.all(truth.near.base[weights != 0] == 0))
+
+
+def _upright(truth: Truth, i: int, index: tuple[int, ...]) -> bool:
+    """Whether some output's slope grows without end towards this point: the slope there is infinite."""
+    d = np.zeros_like(truth.near.inputs[i])
+    d[index] = 1
+    scale = typical(truth.near.inputs[i])
+    far, close = [
+        np.abs(truth.near.along({i: d}, h) - truth.near.base) / h for h in (2.0**-10 * scale, 2.0**-30 * scale)
+    ]
+    return bool(np.any(close > 100.0 * far))
 
 
 def _whole(i: int, x: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..held import noting, playing
-from .precision import HIGH, eps, raised, same, typical
+from .precision import HIGH, NotReal, eps, raised, same, typical
 
 SPACINGS = (2.0**-44, 2.0**-34, 2.0**-24, 2.0**-15)  # relative distances at which noise is looked for
 WIDER = (2.0**-10, 2.0**-6)  # and those for results that did not move at these: too coarse, or constant
@@ -54,7 +54,7 @@ class Nearby:
         try:
             with playing(self.tape):
                 out = np.asarray(self.f(inputs))
-        except (ArithmeticError, ValueError):  # no point of f's domain: a matrix that is not positive definite, say
+        except (ArithmeticError, ValueError, NotReal):  # no point of f's domain: a matrix not positive definite, say
             return np.full(self.base.shape, np.nan, self.dtype)
         if out.shape != self.base.shape:
             raise TypeError(f"its result has shape {self.base.shape} at the point and {out.shape} beside it")

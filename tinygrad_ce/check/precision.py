@@ -37,6 +37,10 @@ def copied(x: Any) -> Any:
     return x.copy(order="K") if isinstance(x, np.ndarray) else x
 
 
+class NotReal(TypeError):
+    """A result is complex, or not of floating numbers."""
+
+
 def nudged(x: Any, rng: np.random.Generator, unit: float) -> Any:
     """`x` with every number moved up or down by `unit` of its size; zeros stay, for they are exact."""
     if not is_float(x):

@@ -24,7 +24,7 @@ from ..node import Node, plain, recorded
 from ..op import Op
 from ..sweep import reverse
 from ..value import Value
-from .precision import is_float
+from .precision import NotReal, is_float
 
 
 class ContractError(Exception):
@@ -89,7 +89,7 @@ class Subject:
                 f"Write lambda *x: f(*x)[0] to choose one of several results"
             )
         if out.dtype.kind != "f":
-            raise TypeError(f"{self.name} returned {out.dtype}; a gradient is of floating results")
+            raise NotReal(f"{self.name} returned {out.dtype}; a gradient is of floating results")
         return out
 
     def gradients(self, g: Any, out: Any, inputs: Sequence[Any]) -> list[Any]:

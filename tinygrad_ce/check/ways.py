@@ -142,7 +142,8 @@ def ways(op: Op) -> dict[str, Way]:
 
 
 def samples(op: Op, seed: int) -> list[Sample]:
-    """The op's own samples; where it declares none, ordinary numbers in the shapes that its forward takes.
+    """The op's own samples, as far as they are of real numbers; where it declares none, ordinary numbers in the shapes
+    that its forward takes.
 
     Raises
     ------
@@ -151,8 +152,12 @@ def samples(op: Op, seed: int) -> list[Sample]:
     """
     if op.samples is None:
         return [_sample(op, 0, *_guessed(op, seed))]
-    given = op.samples(np.random.default_rng(seed))
-    return [_sample(op, n, inputs, params) for n, (inputs, params) in enumerate(given)]
+    given = enumerate(op.samples(np.random.default_rng(seed)))
+    return [_sample(op, n, inputs, params) for n, (inputs, params) in given if not any(map(_is_complex, inputs))]
+
+
+def _is_complex(x: Any) -> bool:
+    return x is not None and np.iscomplexobj(plain(x))
 
 
 def _sample(op: Op, number: int, inputs: Sequence[Any], params: Mapping[str, Any]) -> Sample:

@@ -97,7 +97,7 @@ def _to_eig(g: Any, out: Any, a: Any) -> Any:
 
 def _real_spectrum(rng: np.random.Generator) -> Iterable[Any]:
     for shape in ((3, 3), (2, 2, 2)):
-        yield (np.triu(rng.normal(size=shape), 1) * 0.1 + spread_out(rng, *shape),), {}
+        yield (np.diag(1.0 + 4.0 * np.arange(shape[-1])) + 0.3 * rng.normal(size=shape),), {}
 
 
 @primitive(
