@@ -46,6 +46,18 @@ def test_values_and_arrays_give_the_same_forward(case):
         assert np.array_equal(ours.data, numpys)
 
 
+@pytest.mark.parametrize("case", calls(), ids=str)
+def test_single_precision_stays_where_numpy_keeps_it(case):
+    arrays = [narrowed(x, half=True) for x in case.op.arrays()]
+    expected, found = case.op.whole(arrays), case.op.whole([tg.Value(x) for x in arrays])
+    assert dtypes(found) == dtypes(expected)
+
+
+def dtypes(out):
+    parts = [np.asarray(tg.value.plain(x)).dtype for x in (out if isinstance(out, (tuple, list)) else [out])]
+    return [d for d in parts if d.kind in "fc"]
+
+
 @every_rule
 def test_gradient_agrees_with_central_differences(case, derivation):
     g = case.cotangent()
@@ -168,3 +180,11 @@ def test_python_floats_stay_python_floats(case):
     if out.requires_grad:
         out.backward()
         assert all(x.grad is None or type(x.grad) is float for x in floats)
+
+
+def test_a_python_complex_number_is_as_wide_as_the_array_beside_it():
+    x = np.ones(2, np.float32)
+    for f in (lambda v: v + 1j * v, lambda v: v * 1j, np.multiply, lambda v: (2 + 1j) ** v):
+        args = (x, 1j) if f is np.multiply else (x,)
+        assert f(tg.Value(args[0]), *args[1:]).dtype == f(*args).dtype == np.complex64
+    assert (tg.Value(2.0) * 1j).dtype == np.complex128

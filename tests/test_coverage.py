@@ -19,7 +19,7 @@ Where ndarray has a method of that name, a Value has it too. Rules at kinks are 
 against differences, to second order and in both modes; `tests/peers` compares the rows with JAX, HIPS autograd and
 PyTorch where they are installed (`pip install '.[all,dev-peers]'`).
 
-Some things NumPy does not hand over to the arrays that it is given, so no Value can answer there: `np.array([v, w])` and
+Some things NumPy does not hand over to the arrays that it is given, so no Value can answer there: `np.array([v, w])`,
 `np.r_[v, w]`, `np.c_[v, w]`; a list of Values where one array is wanted (`np.mean([v, w])`); `np.int64(v)`,
 `np.vectorize`, `np.nditer`; `np.polynomial` with Values for coefficients; and all of SciPy that is no ufunc. They raise
 a TypeError that names `np.stack` and `tg.array`. `float(v)`, and so `math.exp(v)`, gives a plain number, as it does

@@ -78,6 +78,7 @@ class Signature:
                 type(x) is np.ndarray and x.dtype.kind not in NUMERIC
             ):
                 inputs = tuple([self._ready(i, x) for i, x in enumerate(args)])
+                inputs = _weakened(args, inputs) if complex in map(type, args) else inputs
                 break
         if params is None:
             bare = not kwargs and len(self.defaults) == len(self.option_names)
@@ -174,6 +175,14 @@ _SIMPLE = {int, bool, str, tuple, type(None)}
 
 def _key(kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple([(k, type(v), v) for k, v in kwargs.items()])  # 1, 1.0 and True are equal, and not the same
+
+
+def _weakened(args: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+    """Python's complex numbers in the precision of the arrays beside them, as NumPy takes them."""
+    others = [plain(x) for x, given in zip(inputs, args, strict=True) if type(given) is not complex]
+    dtypes = [x.dtype for x in others if hasattr(x, "dtype")]
+    dtype = np.result_type(1j, *dtypes) if dtypes else np.dtype(complex)
+    return tuple([dtype.type(x) if type(given) is complex else x for x, given in zip(inputs, args, strict=True)])
 
 
 def all_numbers(inputs: Sequence[Any]) -> bool:

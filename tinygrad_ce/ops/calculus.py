@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..node import plain
+from ..node import Node, plain
 from ..registry import composed
 from .complex import conj
 
@@ -55,7 +55,9 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append
     np.ediff1d, samples=lambda rng: [((rng.normal(size=(2, 3)),), {}), ((rng.normal(size=4), 1.0), {"to_begin": [2.0]})]
 )
 def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    parts = [to_begin, np.diff(np.ravel(ary)), to_end]
+    kind = plain(ary).dtype
+    ends = [x if x is None or isinstance(x, Node) else np.asarray(x, kind) for x in (to_begin, to_end)]
+    parts = [ends[0], np.diff(np.ravel(ary)), ends[1]]
     return np.concatenate([np.ravel(x) for x in parts if x is not None])
 
 
@@ -94,7 +96,9 @@ def _slope(f: Any, axis: int, spacing: Any, edge_order: int) -> Any:
     if edge_order == 2:
         first = first + (first - slopes[..., 1:2]) * (d[:1] / (d[:1] + d[1:2]))
         last = last + (last - slopes[..., -2:-1]) * (d[-1:] / (d[-1:] + d[-2:-1]))
-    return np.moveaxis(np.concatenate([first, inner, last], -1), -1, axis)
+    out = np.moveaxis(np.concatenate([first, inner, last], -1), -1, axis)
+    kind = plain(f).dtype
+    return out if kind.kind not in "fc" or plain(out).dtype == kind else out.astype(kind)
 
 
 # -- integrals -------------------------------------------------------------------------------------------------
@@ -129,9 +133,16 @@ def _points(rng: np.random.Generator) -> Iterable[Any]:
     yield (np.array(0.7), xp, rng.normal(size=4)), {}
 
 
+def _wide(v: Any) -> Any:
+    """In double precision, in which np.interp works whatever it is given."""
+    wide = np.result_type(plain(v), np.float64)
+    return v if getattr(plain(v), "dtype", wide) == wide else v.astype(wide)
+
+
 @composed(np.interp, samples=_points)
 def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     x, xp, fp = [np.asarray(v) if isinstance(v, (list, tuple, float, int)) else v for v in (x, xp, fp)]
+    x, xp, fp = [_wide(v) for v in (x, xp, fp)]
     if period is not None:
         period = abs(period)
         x = x - period * np.floor(plain(x) / period)

@@ -275,7 +275,7 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     x = least_squares(a, b, rcond=rcond)
     rank = int(np.linalg.lstsq(plain(a), plain(b), rcond=rcond)[2])
     m, n = np.shape(a)
-    residuals: Any = np.zeros(0)
+    residuals: Any = np.real(np.zeros(0, plain(x).dtype))
     if m > n == rank:
         rest = np.square(np.abs(b - np.matmul(a, x)))
         residuals = np.sum(rest, axis=0, keepdims=np.ndim(b) == 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..node import plain
+from ..node import Node, plain
 from ..registry import composed
 
 # -- values ----------------------------------------------------------------------------------------------------
@@ -17,6 +17,7 @@ from ..registry import composed
     samples=lambda rng: [((rng.normal(size=4), rng.normal(size=(2, 3))), {}), (([1.0, 2.0], rng.normal(size=())), {})],
 )
 def _polyval(p: Any, x: Any) -> Any:
+    p = np.asarray(p) if isinstance(p, (list, tuple)) and not any(isinstance(c, Node) for c in p) else p
     y = x * 0.0
     for i in range(len(p)):
         y = y * x + p[i]
@@ -30,6 +31,8 @@ def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     if np.ndim(x) != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
     N = len(x) if N is None else N
+    wide = np.promote_types(plain(x).dtype, int)
+    x = x if plain(x).dtype == wide else x.astype(wide)
     powers = [x * 0.0 + 1.0]
     for _ in range(1, N):
         powers.append(powers[-1] * x)
@@ -87,10 +90,10 @@ def _polydiv(u: Any, v: Any) -> Any:
         quotient.append(d)
         rest = np.concatenate([rest[1 : n + 1] - d * v[1:], rest[n + 1 :]])
     if not quotient:
-        return np.zeros(1), u
+        return np.zeros(1, plain(u).dtype), u
     # n numbers are left, where NumPy has the zeros before them too and takes off what it finds to be 0
     first = next((i for i in range(n) if not np.isclose(plain(rest)[i], 0, rtol=1e-14)), max(n - 1, 0))
-    return np.stack(quotient), rest[first:] if n else np.zeros(1)
+    return np.stack(quotient), rest[first:] if n else np.zeros(1, plain(u).dtype)
 
 
 @composed(np.polyder, samples=lambda rng: [((rng.normal(size=4), m), {}) for m in (0, 1, 2, 5)])
@@ -133,7 +136,7 @@ def _poly(seq_of_zeros: Any) -> Any:
         roots = np.linalg.eigvals(roots)
     elif np.ndim(roots) != 1:
         raise ValueError("input must be 1d or non-empty square 2d array.")
-    p: Any = np.ones(1)
+    p: Any = np.ones(1, plain(roots).dtype)
     for i in range(len(roots)):
         p = np.convolve(p, np.stack([np.ones((), plain(roots).dtype), -roots[i]]))
     data = plain(roots)
@@ -156,12 +159,13 @@ def _roots(p: Any) -> Any:
     places = np.flatnonzero(plain(p))
     if not len(places):
         return np.array([])
-    zeros = np.zeros(len(p) - places[-1] - 1)
+    kind = plain(p).dtype
+    zeros = np.zeros(len(p) - places[-1] - 1, kind)
     p = p[places[0] : places[-1] + 1]
     n = len(p) - 1
     if not n:
         return zeros
-    companion = np.concatenate([np.reshape(-p[1:] / p[0], (1, n)), np.eye(n - 1, n)])
+    companion = np.concatenate([np.reshape(-p[1:] / p[0], (1, n)), np.eye(n - 1, n, dtype=kind)])
     found = np.linalg.eigvals(companion)
     return np.concatenate([found, zeros]) if len(zeros) else found
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from ..node import plain
 from ..registry import composed
 from .complex import conj
 
@@ -209,7 +210,7 @@ def _matrix_power(a: Any, n: int) -> Any:
     if n < 0:
         a, n = np.linalg.inv(a), -n
     if n == 0:
-        return a * 0.0 + np.eye(np.shape(a)[-1])
+        return a * 0.0 + np.eye(np.shape(a)[-1], dtype=plain(a).dtype)
     power = None
     while n:
         if n % 2:

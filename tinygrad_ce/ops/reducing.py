@@ -86,8 +86,10 @@ _register(("min", "amin"), reduction.min_, _AFTER, np.inf, np.minimum, _EXTREMES
 
 
 def _counted(a: Any, mask: Any, axis: Any, keepdims: bool) -> Any:
-    """How many entries the mask lets through."""
-    return np.sum(np.broadcast_to(plain(mask), np.shape(a)), axis=axis, keepdims=keepdims, dtype=float)
+    """How many entries the mask lets through, in the precision of `a`."""
+    dtype = np.real(plain(a)).dtype
+    dtype = dtype if dtype.kind == "f" else float
+    return np.sum(np.broadcast_to(plain(mask), np.shape(a)), axis=axis, keepdims=keepdims, dtype=dtype)
 
 
 @composed(np.mean, samples=_samples())
@@ -258,7 +260,7 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
             shape = tuple([n if i in axes else 1 for i, n in enumerate(np.shape(a))])
             order = np.argsort(axes)
             weights = np.reshape(np.transpose(weights, [int(i) for i in order]), shape)
-        total = np.sum(weights * np.ones(np.shape(a)), axis=axis, keepdims=keepdims)
+        total = np.sum(weights * np.ones(np.shape(a), plain(weights).dtype), axis=axis, keepdims=keepdims)
         if np.any(plain(total) == 0):
             raise ZeroDivisionError("np.average: weights sum to zero")
         mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / total

@@ -136,7 +136,8 @@ def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kwargs: Any) 
         value = np.broadcast_to(value, np.shape(part))
         filled = value[spread.reshape(condition.shape)] if places.size else 0.0
         total = np.where(condition, filled, total)
-    return total
+    kind = plain(x).dtype
+    return total if kind.kind not in "fc" or total.dtype == kind else total.astype(kind)
 
 
 # -- order statistics ------------------------------------------------------------------------------------------
@@ -175,9 +176,12 @@ def _quantile(function: Callable[..., Any], a: Any, q: Any, axis: Any, keepdims:
         return np.moveaxis(np.reshape(i, (np.size(q), *np.shape(data)[:-1])), 0, -1)
 
     below, above = np.take_along_axis(sort, places(low), -1), np.take_along_axis(sort, places(high), -1)
-    share = places(np.where(unknown, np.nan, at - low))
+    exact = {k: v for k, v in options.items() if k != "weights"}
+    dtype = np.asarray(function(np.zeros(1, data.dtype), plain(q), **exact)).dtype
+    share = places(np.where(unknown, np.nan, at - low)).astype(dtype)
     if moving:
         steps = _steps(places(at), np.sum(~np.isnan(data), axis=-1, keepdims=True), options["method"])
+        steps = np.asarray(steps, dtype)
         moved = np.ravel(q - plain(q)) / (100.0 if function in (np.percentile, np.nanpercentile) else 1.0)
         found = below + (share + steps * moved) * (above - below)
     else:

@@ -40,6 +40,8 @@ def _cov(
     if y is not None:
         Y = np.atleast_2d(y)
         X = np.concatenate([X, np.transpose(Y) if not rowvar and np.shape(Y)[0] != 1 else Y])
+    wide = np.result_type(plain(X), np.float64)
+    X = X if plain(X).dtype == wide else X.astype(wide)
     ddof = (0 if bias else 1) if ddof is None else ddof
     w: Any = None
     for weights in (fweights, aweights):
