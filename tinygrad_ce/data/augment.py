@@ -15,6 +15,7 @@ options by ``functools.partial(shift, by=2)``.
 
 from __future__ import annotations
 
+from math import prod
 from operator import index
 from typing import Any
 
@@ -127,10 +128,9 @@ def cutout(images: Images, rng: Generator, size: int = 2) -> Images:
 def _taken(images: Images, rows: NDArray[Any], columns: NDArray[Any]) -> Images:
     """The pixels at these places, shape (B, height, width), of every channel; at the edge for those beyond it."""
     height, width = images.shape[-2:]
-    planes = images.reshape(len(images), -1, height, width)
+    flat = images.reshape(len(images), prod(images.shape[1:-2]), height * width)
     places = np.clip(rows, 0, height - 1) * width + np.clip(columns, 0, width - 1)
-    flat = planes.reshape(*planes.shape[:2], -1)
-    return np.take_along_axis(flat, places.reshape(len(images), 1, -1), axis=2).reshape(images.shape)
+    return np.take_along_axis(flat, places.reshape(len(images), 1, height * width), axis=2).reshape(images.shape)
 
 
 def _spread(mask: NDArray[Any], images: Images) -> NDArray[Any]:
