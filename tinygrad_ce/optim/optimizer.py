@@ -326,7 +326,11 @@ class Optimizer(ABC):
     def __repr__(self) -> str:
         numbers = sum(int(np.size(param.data)) for param in self.params)
         options = {key: [group[key] for group in self.param_groups] for key in self.defaults}
-        own = {key: [value] for key, value in vars(self).items() if key[0] != "_" and key not in _OWN}
+        own = {
+            key: [value]
+            for key, value in vars(self).items()
+            if key[0] != "_" and key not in _OWN and not callable(value)
+        }
         listing = ", ".join(f"{key}={_listed(values)}" for key, values in {**options, **own}.items())
         groups = f" in {len(self.param_groups)} groups" if len(self.param_groups) > 1 else ""
         counted = f"{_counted(len(self.params), 'parameter')}, {_counted(numbers, 'number')}{groups}"
