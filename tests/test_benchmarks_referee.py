@@ -67,7 +67,7 @@ def test_counts():
     counts = {kind: sum(c.kind == kind for k, c in cases.items() if k[0] == "b") for kind in ("wrong", "right")}
     assert [f"wrong, caught, of {counts['wrong']}", str(counts["wrong"]), "0"] in rows
     assert [f"right, failed, of {counts['right']}", "0", "0"] in rows
-    assert ["no answer in time", "0", "256"] in rows
+    assert ["no answer (time, memory)", "0", "256"] in rows
 
 
 def test_misjudged_cases_are_listed_with_their_reason():

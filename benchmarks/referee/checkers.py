@@ -23,7 +23,7 @@ OURS = "tinygrad_ce"
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a checker said of a case: None for `accepted` where it gave no answer in time, or died."""
+    """What a checker said of a case: None for `accepted` where it gave no answer in time or ran out of memory."""
 
     accepted: bool | None
     seconds: float
@@ -199,5 +199,6 @@ def judged(checker: Checker, case: Case) -> dict[str, Any]:
         try:
             found = checker.check(case)
         except Exception as error:  # how a checker says no is its own affair
-            return {"accepted": False, "said": f"{type(error).__name__}: {error!s:.200}"}
+            answer = None if isinstance(error, MemoryError) or "allocate memory" in str(error) else False
+            return {"accepted": answer, "said": f"{type(error).__name__}: {error!s:.200}"}
     return dict(found) if isinstance(found, Mapping) else {"accepted": bool(found)}

@@ -39,7 +39,10 @@ def _lines(results: Mapping[str, Judgements]) -> Iterable[list[str]]:
     yield counted("right by convention at a kink, failed", "kink", lambda j: j.accepted is False)
     yield counted("shares memory, failed", "alias", lambda j: j.accepted is False)
     yield counted("shares memory, said so", "alias", lambda j: j.flagged)
-    yield ["no answer in time", *(str(sum(j.accepted is None for j in found.values())) for found in results.values())]
+    yield [
+        "no answer (time, memory)",
+        *(str(sum(j.accepted is None for j in found.values())) for found in results.values()),
+    ]
     yield ["diagnosis fits, of the caught", *(_fit(name, cases, found) for name, found in results.items())]
     yield ["seconds, all together", *(digits(sum(j.seconds for j in found.values())) for found in results.values())]
     yield ["a case: median", *(seconds(median(j.seconds for j in found.values())) for found in results.values())]

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from time import perf_counter
@@ -19,6 +20,7 @@ from tests.referee import all_cases
 from ..apart import THREADS
 from .checkers import CHECKERS, Checker, Judgement, judged
 
+MEMORY = 6 * 2**30  # bytes, for a worker
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -79,12 +81,22 @@ class _Worker:
             self.process = None
 
 
+def _limit_memory() -> None:
+    """A Jacobian of an array of 100,000 can take all there is; where the system allows, a worker may not."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
 def _serve(pipe: Connection, number: int) -> None:
+    _limit_memory()
     checker, cases = CHECKERS[number], all_cases()
     __import__(checker.needs)
     pipe.send(None)
-    while True:
-        case = cases[pipe.recv()]
-        start = perf_counter()
-        found = judged(checker, case)
-        pipe.send(Judgement(seconds=perf_counter() - start, **found))
+    with suppress(EOFError, OSError):  # the command has ended
+        while True:
+            case = cases[pipe.recv()]
+            start = perf_counter()
+            found = judged(checker, case)
+            pipe.send(Judgement(seconds=perf_counter() - start, **found))
