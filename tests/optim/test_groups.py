@@ -330,6 +330,13 @@ def test_lbfgs_steps_back_from_where_the_loss_is_not_a_number():
     np.testing.assert_allclose(w.data, 0.5, rtol=1e-5)
 
 
+def lbfgs_state(param, **changes):
+    """What one step leaves, with changes."""
+    optimizer = LBFGS([param], max_iter=1)
+    optimizer.step(lambda: 1.0)
+    return {**optimizer.state_dict(), **changes}
+
+
 @pytest.mark.parametrize(
     ("act", "error", "words"),
     [
@@ -339,6 +346,9 @@ def test_lbfgs_steps_back_from_where_the_loss_is_not_a_number():
         (lambda w: LBFGS([w]).step(), TypeError, "needs a closure"),
         (lambda w: LBFGS([w]).step(lambda: None), TypeError, "the closure returned NoneType, not the loss"),
         (lambda w: LBFGS([w]).load_state_dict({"lr": 1.0, "iterations": 3}), ValueError, "missing"),
+        (lambda w: LBFGS([w]).load_state_dict(lbfgs_state(w, steps=3.0)), ValueError, r"'steps' has shape \(1, 2\)"),
+        (lambda w: LBFGS([w]).load_state_dict(lbfgs_state(w, gradient=["a", "b"])), ValueError, "'gradient'"),
+        (lambda w: LBFGS([w]).load_state_dict(lbfgs_state(w, direction=np.ones(3))), ValueError, "'direction'"),
         (lambda w: LBFGS([w]).update(1.0, 1.0, {}), TypeError, "call step"),
     ],
 )

@@ -44,8 +44,9 @@ def read_csv(path: str | os.PathLike[str], target: str | None = None, *, quantit
     Returns
     -------
     Dataset
-        inputs (N, F), float64; targets (N,), int64, or (N, 1), float64, for a quantity. Classes are numbered in sorted order, by value where all
-        labels are numbers ("1" and "1.0" are one class); feature names are empty without a header.
+        inputs (N, F), float64; targets (N,), int64, or (N, 1), float64, for a quantity. Classes are numbered in sorted
+        order, by value where all labels are numbers ("1" and "1.0" are one class); feature names are empty without a
+        header.
 
     Raises
     ------

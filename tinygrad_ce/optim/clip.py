@@ -25,8 +25,8 @@ def clip_grad_norm(
     Parameters
     ----------
     params : parameter, or iterable of parameters
-        Those whose ``grad`` is None, and frozen ones, do not count. The others get a new gradient where theirs is scaled: arrays
-        are not written to.
+        Those whose ``grad`` is None, and frozen ones, do not count. The others get a new gradient where theirs is
+        scaled: arrays are not written to.
     max_norm : float
         At least 0.
     norm_type : float, optional
@@ -80,7 +80,8 @@ def clip_grad_value(params: Parameter | Iterable[Parameter], clip_value: float) 
     Parameters
     ----------
     params : parameter, or iterable of parameters
-        Those whose ``grad`` is None, and frozen ones, do not count. The others get a new gradient: arrays are not written to.
+        Those whose ``grad`` is None, and frozen ones, do not count. The others get a new gradient: arrays are not
+        written to.
     clip_value : float
         At least 0.
 

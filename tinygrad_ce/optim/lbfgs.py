@@ -238,7 +238,8 @@ class _Memory:
 
     @classmethod
     def loaded(cls, entries: Mapping[str, Any], size: int) -> _Memory:
-        pairs, dtype = len(entries.get("steps", ())), getattr(entries.get("gradient"), "dtype", np.float64)
+        pairs = len(np.atleast_1d(entries.get("steps", ())))
+        dtype = np.asarray(entries.get("gradient", 0.0)).dtype
         vector, rows = np.zeros(size, dtype), np.zeros((pairs, size), dtype)
         like = _Memory(1, 0.0, 1.0, vector, vector, rows, rows).entries()
         begun = len(entries) > 1 or np.any(entries.get("iterations", 0))
