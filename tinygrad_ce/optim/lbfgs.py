@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .block import State
 from .entries import read_all, written
+from .group import State
 from .line_search import Point, strong_wolfe
 from .optimizer import Optimizer
 from .options import Option, count, nonnegative
