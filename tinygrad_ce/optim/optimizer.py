@@ -79,7 +79,7 @@ class Optimizer(ABC):
         self._kinds: list[Kind] = []
         self._stepped: list[Group] = []
         # For each parameter group its options as last read, and the same checked.
-        self._read: list[tuple[State, State]] = []
+        self._read: tuple[tuple[State, State], ...] = ()
         for group in grouped(params):
             self.add_param_group(group)
 
@@ -165,7 +165,7 @@ class Optimizer(ABC):
         self.params += members
         self._kinds += kinds
         self.param_groups.append({**group, **options, "params": members})
-        self._read.append((options, options))
+        self._read += ((options, options),)
         self._stepped += self._formed(number, dict(enumerate(states, first)))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -251,7 +251,7 @@ class Optimizer(ABC):
             When keys are missing or unknown, or a value has the wrong shape or is no number; the optimiser
             is then as before.
         """
-        before = [dict(group) for group in self.param_groups], self._stepped, list(self._read)
+        before = [dict(group) for group in self.param_groups], self._stepped, self._read
         try:
             for key, group, name in self._named_options():
                 group[name] = read(key, entries[key], group[name]) if key in entries else group[name]
@@ -304,7 +304,7 @@ class Optimizer(ABC):
             options = self._checked(now)
         except ValueError as error:
             raise ValueError(f"parameter group {number}: {error}") from None
-        self._read[number] = now, options
+        self._read = (*self._read[:number], (now, options), *self._read[number + 1 :])
         (numbers, fixed), (numbers_before, fixed_before) = self.parted(options), self.parted(before)
         if fixed == fixed_before and numbers.keys() == numbers_before.keys():
             for group in self._stepped:
