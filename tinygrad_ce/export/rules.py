@@ -52,8 +52,8 @@ class Step:
             return x.name
         return self.add("Cast", x.name, to=self.graph.element(dtype))
 
-    def number(self, value: float) -> str:
-        """A number of the file's float dtype."""
+    def number(self, value: Any) -> str:
+        """A number, or an array of numbers, in the file's float dtype."""
         return self.graph.constant(np.array(value, self.graph.dtype))
 
     def fixed(self, *names: str) -> tuple[Any, ...]:
