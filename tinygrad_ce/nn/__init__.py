@@ -16,5 +16,6 @@ MLP(
 from .checkpoint import Checkpoint, load, save
 from .linear import MLP, Linear
 from .module import Module
+from .summary import summary
 
-__all__ = ["MLP", "Checkpoint", "Linear", "Module", "load", "save"]
+__all__ = ["MLP", "Checkpoint", "Linear", "Module", "load", "save", "summary"]

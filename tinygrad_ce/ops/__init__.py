@@ -35,6 +35,7 @@ from .softmax_cross_entropy import softmax_cross_entropy
 registry.late += [
     f"{__name__}.{late}"
     for late in (
+        *("attention", "convolution", "pooling", "runs"),
         *("calculus", "decompositions", "einsum", "fourier", "inverses", "norms", "padding", "polynomials", "products"),
         *("rearranging", "selecting", "spectra", "statistics", "trigonometric"),
     )
