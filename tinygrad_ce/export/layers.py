@@ -10,7 +10,7 @@ import numpy as np
 from ..ops.pooling import adaptive_avg_pool2d, avg_pool2d
 from ..ops.windows import Windows, windows
 from .dims import Irregular, known
-from .graph import Size
+from .graph import Operand, Size
 from .rules import Step, rule
 
 # -- convolution and pooling -------------------------------------------------------------------------------------
@@ -99,3 +99,68 @@ def _adaptive_avg_pool(step: Step) -> str:
 
 def _pair(size: Any) -> tuple[int, ...]:
     return tuple(size) if isinstance(size, tuple) else (size, size)
+
+
+# -- normalisation -----------------------------------------------------------------------------------------------
+
+
+@rule("layer_norm")
+def _layer_norm(step: Step) -> str:
+    x, weight, bias = step.inputs
+    axes, eps = step.params["axes"], step.params["eps"]
+    shape = x.shape[-axes:]
+    if not known(shape):
+        raise Irregular("it normalises along the batch")
+    scale = step.name(weight) if _given(weight) else step.number(np.ones(shape))
+    rest = [step.name(bias)] if _given(bias) else []
+    return step.add("LayerNormalization", step.name(x), scale, *rest, axis=-axes, epsilon=eps)
+
+
+@rule("batch_norm_eval")
+def _batch_norm(step: Step) -> str:
+    x, mean, variance, weight, bias = step.inputs
+    channels = x.shape[1:2]
+    scale = step.name(weight) if _given(weight) else step.number(np.ones(channels))
+    shift = step.name(bias) if _given(bias) else step.number(np.zeros(channels))
+    statistics = [step.name(mean), step.name(variance)]
+    return step.add("BatchNormalization", step.name(x), scale, shift, *statistics, epsilon=step.params["eps"])
+
+
+def _given(x: Operand) -> bool:
+    return bool(x.name) or x.data is not None
+
+
+# -- activations, embedding --------------------------------------------------------------------------------------
+
+
+@rule("leaky_relu")
+def _leaky_relu(step: Step) -> str:
+    return step.add("LeakyRelu", *step.names(), alpha=step.params["negative_slope"])
+
+
+@rule("elu")
+def _elu(step: Step) -> str:
+    return step.add("Elu", *step.names(), alpha=step.params["alpha"])
+
+
+@rule("gelu")
+def _gelu(step: Step) -> str:
+    return step.add("Gelu", *step.names(), approximate=step.params["approximate"])
+
+
+@rule("silu")
+def _silu(step: Step) -> str:
+    (x,) = step.names()
+    return step.add("Mul", x, step.add("Sigmoid", x))
+
+
+@rule("normal_cdf")
+def _normal_cdf(step: Step) -> str:
+    tail = step.add("Erf", step.add("Mul", *step.names(), step.number(math.sqrt(0.5))))
+    return step.add("Mul", step.add("Add", tail, step.number(1.0)), step.number(0.5))
+
+
+@rule("embedding")
+def _embedding(step: Step) -> str:
+    weight, index = step.inputs
+    return step.add("Gather", step.name(weight), step.as_dtype(index, np.dtype(np.int64)), axis=0)
