@@ -13,8 +13,9 @@ MLP(
 (5, 10)
 """
 
-from .checkpoint import Checkpoint, load, save
+from ..checkpoint import Checkpoint, load, save
 from .linear import MLP, Linear
 from .module import Module
+from .pytorch import from_torch, to_torch
 
-__all__ = ["MLP", "Checkpoint", "Linear", "Module", "load", "save"]
+__all__ = ["MLP", "Checkpoint", "Linear", "Module", "from_torch", "load", "save", "to_torch"]
