@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -16,11 +15,11 @@ class Stateful(Protocol):
     """What can be saved and loaded: a Module, an optimiser, a schedule, a loader."""
 
     def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any], /) -> None: ...
+    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
 # What a part of a checkpoint is the state of. A generator is one too, and so are several by name.
-Part = Stateful | np.random.Generator | Mapping[str, np.random.Generator]
+Part: TypeAlias = "Stateful | np.random.Generator | Mapping[str, np.random.Generator]"
 
 
 class Generators:
@@ -111,12 +110,10 @@ def give(states: Mapping[str, dict[str, Any]], parts: Mapping[str, Part]) -> Non
         raise
 
 
-def _restore(thing: Stateful, before: dict[str, Any]) -> None:
+def _restore(thing: Any, before: dict[str, Any]) -> None:
     try:
         thing.load_state_dict(before)
     except ValueError:
-        # A model that had diverged refuses its own nan: it gets back what can be given, value by value.
-        named = getattr(thing, "named_parameters", dict)
-        with suppress(TypeError):
-            for name, value in dict(named()).items():
-                value.data = before[name]
+        # A model that had diverged refuses its own nan, so it gets its numbers back one by one.
+        for name, place in thing._stateful():
+            place.data = before[name]

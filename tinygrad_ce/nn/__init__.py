@@ -17,5 +17,6 @@ from ..checkpoint import Checkpoint, load, save
 from .linear import MLP, Linear
 from .module import Module
 from .pytorch import from_torch, to_torch
+from .summary import summary
 
-__all__ = ["MLP", "Checkpoint", "Linear", "Module", "from_torch", "load", "save", "to_torch"]
+__all__ = ["MLP", "Checkpoint", "Linear", "Module", "from_torch", "load", "save", "summary", "to_torch"]
