@@ -76,7 +76,7 @@ def described(checkpoint: Checkpoint) -> tuple[Arrays, Texts]:
     rest: dict[str, Any] = {}
     for name, value in checkpoint.state.items():
         require_name(name)
-        if isinstance(value, Mapping) or (isinstance(value, str | list | tuple | None) and not _numeric(value)):
+        if isinstance(value, Mapping | str | list | tuple | None):
             rest[name] = value
         else:
             arrays[name] = _array(name, value)
@@ -141,14 +141,6 @@ def digest(arrays: Arrays, texts: Texts) -> str:
 
 
 # -- pieces -------------------------------------------------------------------------------------------------
-
-
-def _numeric(value: Any) -> bool:
-    """Whether a sequence is an array of numbers written as a list."""
-    try:
-        return isinstance(value, list | tuple) and np.asarray(value).dtype.kind in "fiub"
-    except ValueError:
-        return False
 
 
 def _array(name: str, value: Any) -> NDArray[Any]:
