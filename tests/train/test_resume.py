@@ -22,7 +22,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(tg.__file__).parents[1])}
 
 # A network with all that has a state: dropout, a running mean, weights beside the model, a schedule, early stopping.
 JOB = """
-import sys, time, hashlib, json
+import sys, time, hashlib, json, signal
 import numpy as np
 import tinygrad_ce as tg
 from tinygrad_ce.data import Loader, iris, split, standardise
@@ -75,9 +75,18 @@ def job(path, epochs=12, resume=False, pause=0.0, steps=None, callbacks=(), seed
     return history, hashlib.sha256(text.encode()).hexdigest()
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     history, digest = job(sys.argv[1], resume=True, pause=0.001, steps=3)
     print("interrupted" if history.interrupted else digest, flush=True)
 """
+
+
+@pytest.fixture(autouse=True)
+def heard():
+    """Ctrl-C is heard, though it be ignored where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -14,9 +14,11 @@
 
 from .callbacks import Callback, Checkpoints, EarlyStopping, GradientStatistics, Stepping
 from .evaluation import accuracy, confusion, evaluate, predict
+from .find_lr import LearningRates, find_lr
 from .fit import fit
 from .history import EpochReport, History
 from .metrics import F1, Accuracy, Calibration, Metric, Perplexity, TopK
+from .overfit import Overfitting, overfit_one_batch
 from .progress import LivePlot, Progress
 from .run import Optimiser, Run
 
@@ -30,9 +32,11 @@ __all__ = [
     "EpochReport",
     "GradientStatistics",
     "History",
+    "LearningRates",
     "LivePlot",
     "Metric",
     "Optimiser",
+    "Overfitting",
     "Perplexity",
     "Progress",
     "Run",
@@ -41,6 +45,8 @@ __all__ = [
     "accuracy",
     "confusion",
     "evaluate",
+    "find_lr",
     "fit",
+    "overfit_one_batch",
     "predict",
 ]
