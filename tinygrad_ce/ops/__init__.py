@@ -35,7 +35,9 @@ from .softmax_cross_entropy import softmax_cross_entropy
 registry.late += [
     f"{__name__}.{late}"
     for late in (
-        *("calculus", "decompositions", "einsum", "fourier", "inverses", "norms", "padding", "polynomials", "products"),
+        *("activations", "calculus", "decompositions", "distances", "divergences", "dropout"),
+        *("einsum", "embedding", "error_function", "fourier", "inverses", "margins"),
+        *("normalization", "norms", "padding", "polynomials", "products"),
         *("rearranging", "selecting", "spectra", "statistics", "trigonometric"),
     )
 ]
