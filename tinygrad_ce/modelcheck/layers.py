@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..check.gradcheck import gradcheck
+from ..check.gradreport import GradReport
 from ..nn import Module
 from ..nn.parts import Buffer, is_generator, walk
 from ..node import plain
@@ -23,7 +24,7 @@ from ..value import Value
 from .report import LayerRow
 
 _ENTRIES = 120  # of an input, up to which every one is moved
-_DENSE, _SINGLE = 6, 6  # directions, and single entries, beyond that
+_DENSE, _SINGLE = 4, 2  # directions, and single entries, beyond that
 _RESULTS = 64  # of a layer, up to which every one is looked at
 
 NOTHING = "–"
@@ -65,18 +66,21 @@ def examined(call: Call, rng: np.random.Generator) -> LayerRow:
     came = ", ".join(_shape(x) for x in call.args) or "nothing"
     count = sum(int(np.size(p.data)) for p in parameters)
     row = LayerRow(call.name, type(layer).__name__, came, _shape(call.out), count, NOTHING)
-    moving = [np.array(plain(call.args[i])) for i in given] + [np.array(p.data) for p in parameters]
-    if not any(x.size for x in moving):
+    entered = [np.array(plain(call.args[i])) for i in given]
+    held = [x for x in (np.array(p.data) for p in parameters) if x.size]
+    if not any(x.size for x in entered) and not held:
         return row
+    # Of what holds other layers, all parameters are moved at once: the layers have had theirs moved alone.
+    apart, together = (entered, held) if layer.children() else (entered + held, [])
     function = _function(call, given, parameters)
-    report = _checked(function, moving, call.name or type(layer).__name__, rng)
+    report = _checked(function, apart, together, call.name or type(layer).__name__, rng)
     detail = report.findings[0].message if report.findings else ""
     return replace(row, verdict=report.verdict, detail=detail, report=report)
 
 
 def own_parameters(layer: Module) -> list[Value]:
     """The parameters that a layer learns, those of what it holds too."""
-    return [value for value in layer.parameters() if value.requires_grad]
+    return [value for value in layer.parameters() if value.requires_grad and value.size]
 
 
 # -- a layer as a function --------------------------------------------------------------------------------------
@@ -90,7 +94,7 @@ def _function(call: Call, given: list[int], parameters: list[Value]) -> Callable
     def function(*moved: Any) -> Any:
         args = [plain(x) if isinstance(x, Value) else x for x in call.args]
         for i, x in zip(given, moved, strict=False):
-            args[i] = x
+            args[i] = x if isinstance(x, Value) else Value(x, requires_grad=False)
         fresh = dict(zip(map(id, parameters), moved[len(given) :], strict=True))
         with keep.back(), _replaced(slots, fresh):
             return _one(call.layer.forward(*args, **call.kwargs))
@@ -181,33 +185,47 @@ def _replaced(slots: list[Slot], fresh: dict[int, Any]) -> Iterator[None]:
 # -- before the referee -----------------------------------------------------------------------------------------
 
 
-def _checked(function: Callable[..., Any], moving: list[Any], name: str, rng: np.random.Generator) -> Any:
-    """gradcheck of a function, along directions where its inputs or results are many."""
-    small = [x.size <= _ENTRIES for x in moving]
-    at = [x if few else np.zeros(_DENSE + _SINGLE, x.dtype) + 0.5 for x, few in zip(moving, small, strict=True)]
-    ways = [None if few else _directions(x, rng) for x, few in zip(moving, small, strict=True)]
-    size = int(np.size(plain(function(*moving))))
+class _Way:
+    """How arrays are moved by one vector: entry by entry where it is one small array, else along directions."""
+
+    def __init__(self, arrays: list[Any], rng: np.random.Generator) -> None:
+        self.arrays = arrays
+        self.whole = len(arrays) == 1 and arrays[0].size <= _ENTRIES
+        self.directions = [] if self.whole else [_directions(x, rng) for x in arrays]
+        self.start = arrays[0] if self.whole else np.full(_DENSE + _SINGLE, 0.5, arrays[0].dtype)
+
+    def moved(self, t: Any) -> list[Any]:
+        if self.whole:
+            return [t]
+        pairs = zip(self.arrays, self.directions, strict=True)
+        return [x + np.reshape(np.matmul(t - 0.5, d), x.shape) for x, d in pairs]
+
+
+def _checked(
+    function: Callable[..., Any], apart: list[Any], together: list[Any], name: str, rng: np.random.Generator
+) -> GradReport:
+    """gradcheck of a function of arrays, along directions where they or the results are many."""
+    ways = [_Way([x], rng) for x in apart if x.size] + ([_Way(together, rng)] if together else [])
+    size = int(np.size(plain(function(*apart, *together))))
     mixing = None if size <= _RESULTS else rng.choice([-1.0, 1.0], size=(_RESULTS, size)) / np.sqrt(size)
 
     def along(*where: Any) -> Any:
-        moved = [
-            t if way is None else x + np.reshape(np.matmul(t - 0.5, way.astype(x.dtype)), x.shape)
-            for t, x, way in zip(where, moving, ways, strict=True)
-        ]
-        out = function(*moved)
-        return out if mixing is None else np.matmul(mixing.astype(moving[0].dtype), np.reshape(out, (-1,)))
+        moved = iter([x for way, t in zip(ways, where, strict=True) for x in way.moved(t)])
+        out = function(*[next(moved) if x.size else x for x in apart], *moved)
+        if mixing is None:
+            return out
+        return np.matmul(mixing.astype(ways[0].start.dtype), np.reshape(out, (-1,)))
 
-    wanted = [i for i, x in enumerate(at) if x.size]
-    return gradcheck(along, *at, wrt=wanted, order=1, families=False, name=name)
+    return gradcheck(along, *[way.start for way in ways], order=1, families=False, name=name)
 
 
 def _directions(x: Any, rng: np.random.Generator) -> Any:
     """Random directions, then single entries, each as long as the array is large."""
     size = float(np.sqrt(np.mean(np.square(x)))) or 1.0
-    dense = rng.choice([-1.0, 1.0], size=(_DENSE, x.size)) * size
+    dense = rng.choice([-size, size], size=(_DENSE, x.size))
     single = np.zeros((_SINGLE, x.size))
-    single[np.arange(_SINGLE), rng.choice(x.size, _SINGLE, replace=False)] = size
-    return np.concatenate([dense, single])
+    single[np.arange(_SINGLE), rng.integers(x.size, size=_SINGLE)] = size
+    return np.concatenate([dense, single]).astype(x.dtype)
 
 
 def _floating(x: Any) -> bool:

@@ -128,10 +128,10 @@ class ModelReport:
             "verdict": self.verdict,
             "loss": self.loss,
             "layers": [
-                {**{k: v for k, v in vars(row).items() if k != "report"}, "report": row.report and row.report.to_dict()}
+                {**{k: v for k, v in vars(row).items() if k != "report"}, "report": _plain(row.report)}
                 for row in self.layers
             ],
-            "comparison": self.comparison and self.comparison.to_dict(),
+            "comparison": _plain(self.comparison),
             "concerns": [asdict(concern) for concern in self.concerns],
             "notes": list(self.notes),
         }
@@ -196,6 +196,10 @@ class ModelReport:
             " td, th { text-align: left; padding: .15rem .9rem .15rem 0 }</style></head>"
             f"<body>{self._repr_html_()}</body></html>\n"
         )
+
+
+def _plain(report: GradReport | Comparison | None) -> dict[str, Any] | None:
+    return None if report is None else report.to_dict()
 
 
 def _coloured(verdict: str) -> str:

@@ -170,7 +170,7 @@ def _twice(nodes: dict[int, Node]) -> Iterator[Concern]:
         if outer is None or not node.parents:
             continue
         inner, wanted = _made_by(node.parents[0]), _SOFT[outer]
-        if inner == wanted or (inner is None and wanted == "softmax" and _probabilities(node.parents[0])):
+        if inner == wanted or (wanted == "softmax" and _probabilities(node.parents[0])):
             yield Concern(
                 f"{wanted} twice",
                 FAIL,

@@ -11,16 +11,15 @@ import html
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 
 from ..atomic import replacing
-from ..value import Value
 from .curve import svg
 from .evaluation import Batches, Loss, Model
-from .mistakes import blamed
+from .mistakes import forward
 from .run import Optimiser
 from .trial import trial
 
@@ -132,12 +131,11 @@ def find_lr(
     with trial(model, optimiser, loader), np.errstate(all="ignore"):
         for rate, (inputs, targets) in zip(rates, _endless(loader), strict=False):
             setter.lr = rate
-            with blamed(model, inputs, targets) as seen:
-                outputs = model(inputs)
-                seen.append(outputs)
-                loss = loss_fn(outputs, targets)
-            if not isinstance(loss, Value):
-                raise TypeError(f"loss_fn returned a {type(loss).__name__}, not a Value to differentiate")
+            try:
+                _, loss = forward(model, loss_fn, inputs, targets)
+            except FloatingPointError:
+                losses.append(inf)
+                break
             losses.append(loss.item())
             least = min(losses)
             if not isfinite(losses[-1]) or (len(losses) > 10 and losses[-1] > 4 * max(least, 1e-12)):

@@ -14,13 +14,13 @@ import numpy as np
 
 from ..data import Dataset
 from ..nn import Module
-from ..value import Value
+from ..optim import clip_grad_norm
 from .callbacks import Callback, Checkpoints, Stepping
 from .evaluation import Batches, Loss, Model, Tally, judge
 from .history import EpochReport, History
 from .interrupts import deferred
 from .metrics import Metric
-from .mistakes import blamed
+from .mistakes import forward
 from .progress import Progress
 from .run import Callbacks, Optimiser, Run
 
@@ -220,20 +220,16 @@ class _Training:
         run = self.run
         assert run.tally is not None
         run.settled = False
-        with blamed(run.model, inputs, targets) as seen:
-            outputs = run.model(inputs)
-            seen.append(outputs)
-            loss = self.loss_fn(outputs, targets)
-        if not isinstance(loss, Value):
-            raise TypeError(f"loss_fn returned a {type(loss).__name__}, not a Value to differentiate")
+        try:
+            outputs, loss = forward(run.model, self.loss_fn, inputs, targets)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"in epoch {run.epoch}, batch {run.batch + 1}: {error}") from error
         value = loss.item()
         run.optimiser.zero_grad()
         # Refused before it is learnt from.
         run.tally.add(value, outputs, targets, inputs)
         loss.backward()
         if self.clip_norm is not None:
-            from ..optim.clip import clip_grad_norm  # type: ignore[import-not-found,unused-ignore]
-
             clip_grad_norm(run.optimiser.params, self.clip_norm)
         run.optimiser.step()
         run.batch, run.step, run.loss = run.batch + 1, run.step + 1, value

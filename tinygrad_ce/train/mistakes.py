@@ -10,6 +10,7 @@ import numpy as np
 
 from ..nn import Module
 from ..node import plain
+from ..value import Value
 
 _TOLD = (ValueError, TypeError, IndexError)
 
@@ -18,17 +19,37 @@ _TOLD = (ValueError, TypeError, IndexError)
 def blamed(model: Any, inputs: Any, targets: Any) -> Iterator[list[Any]]:
     """A context in which an error about shapes or dtypes says in which layer it happened, and what came in.
 
-    The outputs, put into the list that is yielded, tell what is wrong with targets.
+    The outputs, put into the list that is yielded, tell what is wrong with targets; where they are nan or infinite it
+    is a FloatingPointError.
     """
     outputs: list[Any] = []
     try:
         yield outputs
     except _TOLD as error:
+        if outputs and (place := bad_entry(outputs[0])) is not None:
+            advice = "try a smaller learning rate, and look at the inputs"
+            raise FloatingPointError(f"the model's outputs{place}: {advice}") from error
         message = _blame(error, model, inputs) if not outputs else _misled(error, outputs[0], targets)
         if message is None:
             raise
         kind = next(kind for kind in _TOLD if isinstance(error, kind))
         raise kind(message) from error
+
+
+def forward(model: Any, loss_fn: Any, inputs: Any, targets: Any) -> tuple[Any, Value]:
+    """A model's outputs and their loss; what is wrong is said in a sentence.
+
+    Raises
+    ------
+    TypeError
+        If `loss_fn` returns no Value; else as `blamed`.
+    """
+    with blamed(model, inputs, targets) as outputs:
+        outputs.append(model(inputs))
+        loss = loss_fn(outputs[0], targets)
+    if not isinstance(loss, Value):
+        raise TypeError(f"loss_fn returned a {type(loss).__name__}, not a Value to differentiate")
+    return outputs[0], loss
 
 
 def not_finite(loss: float, where: str, inputs: Any, targets: Any, outputs: Any) -> str:

@@ -9,7 +9,7 @@ import html
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,9 @@ import numpy as np
 from ..nn import Module
 from ..nn.parts import is_generator, parts
 from ..optim import Adam
-from ..value import Value
 from .curve import svg
 from .evaluation import Loss, classes_of
-from .mistakes import blamed
+from .mistakes import forward
 from .run import Optimiser
 from .trial import trial
 
@@ -113,12 +112,11 @@ def overfit_one_batch(
     right: float | None = None
     with trial(model, optimiser), _still(model), np.errstate(all="ignore"):
         for _ in range(steps):
-            with blamed(model, inputs, targets) as seen:
-                outputs = model(inputs)
-                seen.append(outputs)
-                loss = loss_fn(outputs, targets)
-            if not isinstance(loss, Value):
-                raise TypeError(f"loss_fn returned a {type(loss).__name__}, not a Value to differentiate")
+            try:
+                outputs, loss = forward(model, loss_fn, inputs, targets)
+            except FloatingPointError:
+                losses.append(inf)
+                break
             losses.append(loss.item())
             classes = classes_of(outputs, targets)
             right = None if classes is None else float(np.mean(np.argmax(outputs.numpy(), axis=-1) == classes))
@@ -147,7 +145,7 @@ def _told(losses: list[float], right: float | None, learnt: bool) -> str:
     share = "" if right is None else f", {100 * right:.0f} % of the rows right"
     if last > 0.98 * first:
         return f"not learnt: the loss did not fall ({first:.3g}, then {last:.3g}){share}: tg.check_model may say why"
-    told = f"not learnt in {steps} steps: the loss fell from {first:.3g} to {last:.3g}{share}"
+    told = f"not learnt in {steps + 1} steps: the loss fell from {first:.3g} to {last:.3g}{share}"
     return f"{told}: try more steps, a larger model, or tg.check_model"
 
 
