@@ -9,7 +9,7 @@ from .module import Module
 
 
 class _Activation(Module):
-    """A function without parameters; options are attributes, shown where they are not the default."""
+    """A function without parameters; its options are its attributes."""
 
     def extra_repr(self) -> str:
         return ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if k != "training" and not k.startswith("_"))

@@ -38,7 +38,7 @@ registry.late += [
         *("activations", "calculus", "decompositions", "distances", "divergences", "dropout"),
         *("einsum", "embedding", "error_function", "fourier", "inverses", "margins"),
         *("normalization", "norms", "padding", "polynomials", "products"),
-        *("rearranging", "selecting", "spectra", "statistics", "trigonometric"),
+        *("rearranging", "recurrent", "selecting", "spectra", "statistics", "trigonometric"),
     )
 ]
 
