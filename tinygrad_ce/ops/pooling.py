@@ -1,8 +1,8 @@
 """Pooling: the largest entry, or the mean, of windows of images (the last two axes).
 
-    max_pool2d              the gradient goes to where the largest entry stood: the first of equals, as in torch
-    avg_pool2d              linear; its transpose spreads g over the windows
-    adaptive_avg_pool2d     the same, with windows that divide the image into so many rows and columns
+max_pool2d              the gradient goes to where the largest entry stood: the first of equals, as in torch
+avg_pool2d              linear; its transpose spreads g over the windows
+adaptive_avg_pool2d     the same, with windows that divide the image into so many rows and columns
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ def _adaptive_samples(rng: np.random.Generator) -> Iterable[Any]:
 
 
 @op(samples=_adaptive_samples, invariants=LINEAR)
-def adaptive_avg_pool2d(x: Any, *, output_size: int | None | tuple[int | None, int | None]) -> Any:
+def adaptive_avg_pool2d(x: Any, *, output_size: int | tuple[int | None, int | None] | None) -> Any:
     """The means of H' × W' windows that cover the image: window i of n along an axis of size m is ⌊im/n⌋ … ⌈(i+1)m/n⌉.
 
     Parameters
@@ -340,7 +340,9 @@ def _adaptive(image: Sizes, output_size: Any) -> tuple[Grid, tuple[Sizes, Sizes]
 @adaptive_avg_pool2d.guard
 def _(x: Any, *, output_size: Any) -> None:
     if len(np.shape(x)) < 2 or not all(_image(x)):
-        raise ValueError(f"adaptive_avg_pool2d: an input has shape (..., height, width), none of them 0, not {np.shape(x)}")
+        raise ValueError(
+            f"adaptive_avg_pool2d: an input has shape (..., height, width), none of them 0, not {np.shape(x)}"
+        )
 
 
 @adaptive_avg_pool2d.forward

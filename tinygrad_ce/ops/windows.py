@@ -169,7 +169,7 @@ def padded(x: Any, w: Windows, fill: float = 0.0) -> Any:
 def unfolded(x: Any, w: Windows, fill: float = 0.0) -> Any:
     """Every window of `x`: shape (..., *out, *kernel)."""
     spatial = tuple(range(-w.rank, 0))
-    views = np.lib.stride_tricks.sliding_window_view(padded(x, w, fill), w.extent, axis=spatial)
+    views: Any = np.lib.stride_tricks.sliding_window_view(padded(x, w, fill), w.extent, axis=spatial)
     first = [slice(0, (n - 1) * s + 1, s) for n, s in zip(w.out, w.stride, strict=True)]
     return views[(..., *first, *[slice(None, None, d) for d in w.dilation])]
 
@@ -177,8 +177,5 @@ def unfolded(x: Any, w: Windows, fill: float = 0.0) -> Any:
 def tap(k: Sizes, w: Windows) -> tuple[slice, ...]:
     """Entry `k` of every window, as slices of the padded input's spatial axes."""
     return tuple(
-        [
-            slice(i * d, i * d + (n - 1) * s + 1, s)
-            for i, d, n, s in zip(k, w.dilation, w.out, w.stride, strict=True)
-        ]
+        [slice(i * d, i * d + (n - 1) * s + 1, s) for i, d, n, s in zip(k, w.dilation, w.out, w.stride, strict=True)]
     )
