@@ -13,9 +13,26 @@ MLP(
 (5, 10)
 """
 
+from .attention import MultiHeadAttention
 from .checkpoint import Checkpoint, load, save
+from .conv import Conv1d, Conv2d
 from .linear import MLP, Linear
 from .module import Module
+from .pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from .summary import summary
 
-__all__ = ["MLP", "Checkpoint", "Linear", "Module", "load", "save", "summary"]
+__all__ = [
+    "MLP",
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
+    "Checkpoint",
+    "Conv1d",
+    "Conv2d",
+    "Linear",
+    "MaxPool2d",
+    "Module",
+    "MultiHeadAttention",
+    "load",
+    "save",
+    "summary",
+]

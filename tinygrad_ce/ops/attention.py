@@ -252,10 +252,10 @@ def scaled_dot_product_attention(
     [[2.0]]
     """
     p = _weights(query, key, attn_mask, is_causal, scale)
-    return np.matmul(_dropped(p, keep, dropout_p), value)
+    return np.matmul(dropped(p, keep, dropout_p), value)
 
 
-def _dropped(p: Any, keep: Any, dropout_p: float) -> Any:
+def dropped(p: Any, keep: Any, dropout_p: float) -> Any:
     """Weights, or their gradient, after dropout."""
     if keep is None:
         return p
@@ -266,7 +266,7 @@ def _dropped(p: Any, keep: Any, dropout_p: float) -> Any:
 def _(
     query: Any, key: Any, value: Any, mask: Any, keep: Any, *, dropout_p: float, is_causal: bool, scale: float | None
 ) -> Any:
-    return np.matmul(_dropped(_fast_weights(query, key, mask, is_causal, scale), keep, dropout_p), value)
+    return np.matmul(dropped(_fast_weights(query, key, mask, is_causal, scale), keep, dropout_p), value)
 
 
 def _attention_rule(g: Any, out: Any, inputs: tuple[Any, ...], params: dict[str, Any], needed: Sequence[int]) -> Any:
@@ -275,11 +275,11 @@ def _attention_rule(g: Any, out: Any, inputs: tuple[Any, ...], params: dict[str,
     p = attention_weights.apply((query, key, mask), {"is_causal": params["is_causal"], "scale": scale})
     gv = None
     if 2 in needed:
-        gv = unbroadcast(np.matmul(np.swapaxes(_dropped(p, keep, p_drop), -1, -2), g), value)
+        gv = unbroadcast(np.matmul(np.swapaxes(dropped(p, keep, p_drop), -1, -2), g), value)
     rest = [i if i < 2 else 2 for i in needed if i != 2]
     if not rest:
         return [None, None, gv, None, None]
-    gp = _dropped(np.matmul(g, np.swapaxes(value, -1, -2)), keep, p_drop)
+    gp = dropped(np.matmul(g, np.swapaxes(value, -1, -2)), keep, p_drop)
     gs = unbroadcast(_to_scores(p, gp), p)
     gq, gk, gm = _from_scores(gs, query, key, mask, scale, rest)
     return [gq, gk, gv, gm, None]
@@ -292,20 +292,21 @@ scaled_dot_product_attention.add(Derivation("analytic", _attention_rule, formula
 # -- users' mistakes -------------------------------------------------------------------------------------------
 
 
-def require_mask(name: str, what: str, mask: Any, shape: tuple[int, ...]) -> None:
-    """Raise unless a mask is boolean or floating, and broadcasts to `shape`."""
-    kind = np.result_type(mask).kind
-    if kind not in "bf":
+def require_mask(name: str, what: str, mask: Any, shape: tuple[int, ...], exact: bool = False) -> None:
+    """Raise unless a mask is boolean or floating, and broadcasts to `shape`; or is of it, where that is `exact`."""
+    mask = plain(mask)
+    if np.result_type(mask).kind not in "bf":
         raise TypeError(
             f"{name}: {what} is of booleans or of numbers that are added to the scores, not of {np.result_type(mask)}: "
             f"write mask.astype(bool)"
         )
     try:
-        fits = np.broadcast_shapes(np.shape(mask), shape) == shape
+        fits = np.shape(mask) == shape or (not exact and np.broadcast_shapes(np.shape(mask), shape) == shape)
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"{name}: {what} has shape {np.shape(mask)}, which does not broadcast to {shape}")
+        wanted = f"not {shape}" if exact else f"which does not broadcast to {shape}"
+        raise ValueError(f"{name}: {what} has shape {np.shape(mask)}, {wanted}")
 
 
 def _require(name: str, query: Any, key: Any, mask: Any) -> tuple[int, ...]:

@@ -131,11 +131,11 @@ def windows(
     out, reach = [], []
     for n, k, s, d, a, b in zip(size, kernel, stride, dilation, before, after, strict=True):
         room = a + n + b - (d * (k - 1) + 1)
-        if n == 0 or room < 0:
-            raise ValueError(_too_small(name, size, kernel, dilation, before, after))
         count = (-(-room // s) if ceil_mode else room // s) + 1
         if ceil_mode and (count - 1) * s >= a + n:
             count -= 1
+        if n == 0 or count < 1:
+            raise ValueError(_too_small(name, size, kernel, dilation, before, after))
         out.append(count)
         reach.append(max(b, (count - 1) * s + d * (k - 1) + 1 - a - n))
     return Windows(size, kernel, stride, dilation, before, tuple(reach), tuple(out))
