@@ -17,7 +17,9 @@ layer  what             output   parameters
 from ..checkpoint import Checkpoint, load, save
 from . import functional, init
 from .activations import ELU, GELU, Hardtanh, LeakyReLU, LogSoftmax, Mish, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .attention import MultiHeadAttention
 from .containers import Flatten, Identity, ModuleList, Residual, Sequential
+from .conv import Conv1d, Conv2d
 from .dropout import Dropout
 from .embedding import Embedding
 from .linear import MLP, Linear
@@ -46,6 +48,7 @@ from .losses import (
 )
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
+from .pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from .pytorch import from_torch, to_torch
 from .recurrent import GRU, LSTM, RNN
 from .summary import Summary, summary
@@ -59,10 +62,14 @@ __all__ = [
     "MLP",
     "MSE",
     "RNN",
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
     "Checkpoint",
+    "Conv1d",
+    "Conv2d",
     "CosineEmbedding",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
@@ -85,10 +92,12 @@ __all__ = [
     "Linear",
     "LogSoftmax",
     "MSELoss",
+    "MaxPool2d",
     "Mish",
     "Module",
     "ModuleList",
     "MultiClassHinge",
+    "MultiHeadAttention",
     "MultiMarginLoss",
     "RMSNorm",
     "ReLU",

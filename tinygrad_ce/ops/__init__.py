@@ -39,6 +39,7 @@ registry.late += [
         *("einsum", "embedding", "error_function", "fourier", "inverses", "margins"),
         *("normalization", "norms", "padding", "polynomials", "products"),
         *("rearranging", "recurrent", "selecting", "spectra", "statistics", "trigonometric"),
+        *("attention", "convolution", "pooling", "runs"),
     )
 ]
 
