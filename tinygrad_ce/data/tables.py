@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import Dataset
+from .delimited import Row, read_text, rows_of
 from .errors import listed, quoted
-from .text import Row, fail, read_text, rows_of
+from .reading import fail
 
 _MISSING = frozenset({"", "?", "-", "na", "n/a", "none", "null"})
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")

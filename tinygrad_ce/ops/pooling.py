@@ -1,8 +1,8 @@
 """Pooling: the largest entry, or the mean, of windows of images (the last two axes).
 
-    max_pool2d              the gradient goes to where the largest entry stood: the first of equals, as in torch
-    avg_pool2d              linear; its transpose spreads g over the windows
-    adaptive_avg_pool2d     the same, with windows that divide the image into so many rows and columns
+max_pool2d              the gradient goes to where the largest entry stood: the first of equals, as in torch
+avg_pool2d              linear; its transpose spreads g over the windows
+adaptive_avg_pool2d     the same, with windows that divide the image into so many rows and columns
 """
 
 from __future__ import annotations
@@ -35,16 +35,29 @@ def _pooling(name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, dil
     return windows(name, _image(x), kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
 
 
-def _require(name: str, x: Any, kernel_size: Any, padding: Any, dilation: Any = 1) -> None:
-    if len(np.shape(x)) < 2:
-        raise ValueError(f"{name}: an input has shape (..., height, width), not {np.shape(x)}")
+@lru_cache(maxsize=256)
+def pooled(
+    name: str,
+    shape: Sizes | None,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> None:
+    """Raise ValueError unless an input of that shape can be pooled; without a shape, unless any can."""
     kernel, spread = per_axis(name, "kernel_size", kernel_size, 2), per_axis(name, "dilation", dilation, 2)
     border = per_axis(name, "padding", padding, 2, least=0)
+    per_axis(name, "stride", kernel if stride is None else stride, 2)
     reach = tuple([d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True)])
     if any(2 * p > r for p, r in zip(border, reach, strict=True)):
         raise ValueError(
             f"{name}: padding {border} is more than half of the kernel's extent {reach}: windows would lie outside"
         )
+    if shape is not None and len(shape) < 2:
+        raise ValueError(f"{name}: an input has shape (..., height, width), not {shape}")
+    if shape is not None:
+        windows(name, shape[-2:], kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
 
 
 # -- max -------------------------------------------------------------------------------------------------------
@@ -111,8 +124,8 @@ def _flat(views: Any, w: Windows) -> Any:
 
 
 @max_pool2d.guard
-def _(x: Any, *, kernel_size: Any, padding: Any, dilation: Any, **_: Any) -> None:
-    _require("max_pool2d", x, kernel_size, padding, dilation)
+def _(x: Any, **options: Any) -> None:
+    pooled("max_pool2d", np.shape(x), **options)
 
 
 @max_pool2d.forward
@@ -261,8 +274,8 @@ def _avg_counts(w: Windows, padded_too: bool, override: int | None) -> tuple[Siz
 
 
 @avg_pool2d.guard
-def _(x: Any, *, kernel_size: Any, padding: Any, divisor_override: Any, **_: Any) -> None:
-    _require("avg_pool2d", x, kernel_size, padding)
+def _(x: Any, *, count_include_pad: bool, divisor_override: Any, **options: Any) -> None:
+    pooled("avg_pool2d", np.shape(x), **options)
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override is what sums are divided by: not 0")
 
@@ -292,7 +305,7 @@ def _adaptive_samples(rng: np.random.Generator) -> Iterable[Any]:
 
 
 @op(samples=_adaptive_samples, invariants=LINEAR)
-def adaptive_avg_pool2d(x: Any, *, output_size: int | None | tuple[int | None, int | None]) -> Any:
+def adaptive_avg_pool2d(x: Any, *, output_size: int | tuple[int | None, int | None] | None) -> Any:
     """The means of H' × W' windows that cover the image: window i of n along an axis of size m is ⌊im/n⌋ … ⌈(i+1)m/n⌉.
 
     Parameters
@@ -340,7 +353,9 @@ def _adaptive(image: Sizes, output_size: Any) -> tuple[Grid, tuple[Sizes, Sizes]
 @adaptive_avg_pool2d.guard
 def _(x: Any, *, output_size: Any) -> None:
     if len(np.shape(x)) < 2 or not all(_image(x)):
-        raise ValueError(f"adaptive_avg_pool2d: an input has shape (..., height, width), none of them 0, not {np.shape(x)}")
+        raise ValueError(
+            f"adaptive_avg_pool2d: an input has shape (..., height, width), none of them 0, not {np.shape(x)}"
+        )
 
 
 @adaptive_avg_pool2d.forward

@@ -53,8 +53,12 @@ def _samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=3),), {"runs": ((0, 1), (0, 1), (1, 2), (2, 2))}
 
 
+def _transpose(g: Any, x: Any, *, runs: Runs, axis: int) -> Any:
+    return run_sums(g, runs=transposed(runs, np.shape(x)[axis]), axis=axis)
+
+
 @linear(
-    transpose=lambda g, x, *, runs, axis: run_sums(g, runs=transposed(runs, np.shape(x)[axis]), axis=axis),
+    transpose=_transpose,
     samples=_samples,
     formula="g, summed over the runs that an entry lies in",
 )

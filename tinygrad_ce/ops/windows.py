@@ -131,11 +131,11 @@ def windows(
     out, reach = [], []
     for n, k, s, d, a, b in zip(size, kernel, stride, dilation, before, after, strict=True):
         room = a + n + b - (d * (k - 1) + 1)
-        if n == 0 or room < 0:
-            raise ValueError(_too_small(name, size, kernel, dilation, before, after))
         count = (-(-room // s) if ceil_mode else room // s) + 1
         if ceil_mode and (count - 1) * s >= a + n:
             count -= 1
+        if n == 0 or count < 1:
+            raise ValueError(_too_small(name, size, kernel, dilation, before, after))
         out.append(count)
         reach.append(max(b, (count - 1) * s + d * (k - 1) + 1 - a - n))
     return Windows(size, kernel, stride, dilation, before, tuple(reach), tuple(out))
@@ -169,7 +169,7 @@ def padded(x: Any, w: Windows, fill: float = 0.0) -> Any:
 def unfolded(x: Any, w: Windows, fill: float = 0.0) -> Any:
     """Every window of `x`: shape (..., *out, *kernel)."""
     spatial = tuple(range(-w.rank, 0))
-    views = np.lib.stride_tricks.sliding_window_view(padded(x, w, fill), w.extent, axis=spatial)
+    views: Any = np.lib.stride_tricks.sliding_window_view(padded(x, w, fill), w.extent, axis=spatial)
     first = [slice(0, (n - 1) * s + 1, s) for n, s in zip(w.out, w.stride, strict=True)]
     return views[(..., *first, *[slice(None, None, d) for d in w.dilation])]
 
@@ -177,8 +177,5 @@ def unfolded(x: Any, w: Windows, fill: float = 0.0) -> Any:
 def tap(k: Sizes, w: Windows) -> tuple[slice, ...]:
     """Entry `k` of every window, as slices of the padded input's spatial axes."""
     return tuple(
-        [
-            slice(i * d, i * d + (n - 1) * s + 1, s)
-            for i, d, n, s in zip(k, w.dilation, w.out, w.stride, strict=True)
-        ]
+        [slice(i * d, i * d + (n - 1) * s + 1, s) for i, d, n, s in zip(k, w.dilation, w.out, w.stride, strict=True)]
     )

@@ -1,8 +1,8 @@
-"""Parameters of one dtype and one history, stepped as one flat vector."""
+"""Parameters of one group, one dtype and one history, stepped as one flat vector."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from math import prod
 from operator import is_
@@ -12,11 +12,11 @@ import numpy as np
 
 from .parameters import PYTHON_FLOAT, Kind, Parameter, described, kind
 
-# A plain dict: numbers (lr, step, ...) and arrays in the shape of the parameters (velocity, ...).
+# A plain dict: numbers (step, and in update the options) and arrays in the shape of the parameters (velocity, ...).
 State = dict[str, Any]
 
 
-class Group:
+class Block:
     """Parameters whose data share a dtype and whose states share every number.
 
     One vector operation then steps them all; only the cutting into views costs anything per parameter.
@@ -24,11 +24,13 @@ class Group:
 
     def __init__(
         self,
+        group: int,
         indices: Sequence[int],
         params: Sequence[Parameter],
         kinds: Sequence[Kind],
         states: Sequence[State],
     ) -> None:
+        self.group = group
         self.indices = indices
         self.params = params
         self.dtype = kinds[0][0]
@@ -118,3 +120,31 @@ class Group:
             found = np.asarray(grad).dtype
             if not np.can_cast(found, wanted, "same_kind"):
                 raise TypeError(f"{described(index, param)} is {self.dtype}, but its gradient is {found}")
+
+
+def formed(
+    group: int,
+    states: Mapping[int, State],
+    params: Sequence[Parameter],
+    kinds: Sequence[Kind],
+    apart: Sequence[bool] | None = None,
+) -> list[Block]:
+    """Put together the parameters of one dtype and one history, those set `apart` in blocks of their own.
+
+    `states` has the numbers of the group's parameters; all else is numbered as the optimiser numbers them.
+    """
+    blocks: dict[Any, list[int]] = {}
+    for index, state in states.items():
+        history = tuple(value for value in state.values() if not hasattr(value, "shape"))
+        key = (kinds[index][0], history, tuple(state), apart is not None and apart[index])
+        blocks.setdefault(key, []).append(index)
+    return [
+        Block(
+            group,
+            indices,
+            [params[i] for i in indices],
+            [kinds[i] for i in indices],
+            [states[i] for i in indices],
+        )
+        for indices in blocks.values()
+    ]
