@@ -120,3 +120,60 @@ def test_bad_arguments():
         to_onnx(np.tanh, np.ones((0, 2)))
     with pytest.raises(ValueError, match="example"):
         to_onnx(np.tanh)
+
+
+# -- every layer -------------------------------------------------------------------------------------------------
+
+
+def of(*shape: int) -> Any:
+    return lambda rng, n: [rng.normal(size=(n, *shape)) * 2.0]
+
+
+def thrice(rng: np.random.Generator, n: int) -> list[Any]:
+    x = rng.normal(size=(n, 5, 8))
+    return [x, x, x]
+
+
+LENET = nn.Sequential(
+    *(nn.Conv2d(1, 6, 5, rng=0), nn.ReLU(), nn.MaxPool2d(2)),
+    *(nn.Conv2d(6, 8, 3, rng=1), nn.ReLU(), nn.AvgPool2d(2, padding=1, ceil_mode=True)),
+    *(nn.AdaptiveAvgPool2d((2, 3)), nn.Flatten(), nn.Dropout(0.5), nn.Linear(48, 10, rng=2)),
+)
+LAYERS: list[tuple[nn.Module, Any]] = [
+    (nn.Linear(4, 3, rng=0), of(2, 4)),
+    (nn.Conv1d(2, 4, 3, padding=1, stride=2, groups=2, rng=0), of(2, 9)),
+    (nn.Conv2d(2, 4, 3, padding="same", dilation=2, rng=0), of(2, 9, 8)),
+    (nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=True), of(2, 6, 7)),
+    (nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False), of(2, 6, 7)),
+    (nn.AdaptiveAvgPool2d((3, 2)), of(2, 7, 5)),
+    (LENET, of(1, 20, 20)),
+    (nn.BatchNorm1d(4), of(4)),
+    (nn.BatchNorm1d(4, affine=False), of(4, 3)),
+    (nn.BatchNorm2d(4), of(4, 3, 3)),
+    (nn.LayerNorm((3, 4)), of(3, 4)),
+    (nn.LayerNorm(4, elementwise_affine=False), of(3, 4)),
+    (nn.GroupNorm(2, 4), of(4, 3)),
+    (nn.RMSNorm(4), of(5, 4)),
+    (nn.Dropout(0.5), of(4)),
+    (nn.Embedding(5, 3, rng=0), lambda rng, n: [rng.integers(0, 5, size=(n, 4))]),
+    (nn.RNN(3, 4, num_layers=2, batch_first=True, rng=0), of(5, 3)),
+    (nn.GRU(3, 4, batch_first=True, rng=0), of(5, 3)),
+    (nn.LSTM(3, 4, batch_first=True, rng=0), of(5, 3)),
+    (nn.MultiHeadAttention(8, 2, batch_first=True, rng=0), thrice),
+    *[(kind(), of(4)) for kind in (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Tanh, nn.Sigmoid)],
+    *[(kind(), of(4)) for kind in (nn.Hardtanh, nn.Mish, nn.Softmax, nn.LogSoftmax, nn.Identity, nn.Flatten)],
+    (nn.GELU(approximate="tanh"), of(4)),
+    (nn.Residual(nn.Sequential(nn.Linear(4, 4, rng=0), nn.Tanh())), of(4)),
+]
+
+
+@pytest.mark.parametrize(("layer", "make"), LAYERS, ids=lambda x: getattr(x, "_headline", lambda: "")())
+def test_every_layer(layer, make):
+    rng = np.random.default_rng(0)
+    layer.train()
+    for _ in range(2):
+        layer(*make(rng, 6))  # running statistics that are not those of the start
+    made = to_onnx(layer, *make(rng, 4))
+    assert layer.training
+    for n in (1, 3, 6):
+        assert difference(made, layer, *make(rng, n)) < 5e-7

@@ -171,7 +171,10 @@ def test_runs_are_their_own_transposes():
         (lambda: AvgPool2d(2, padding=-1), "padding is an integer of at least 0"),
         (lambda: AvgPool2d(2, divisor_override=0), "divisor_override is what sums are divided by"),
         (lambda: AdaptiveAvgPool2d((2, 0)), r"output_size is an integer of at least 1, .* not \(2, 0\)"),
-        (lambda: MaxPool2d(3)(np.zeros((1, 2, 2, 5))), r"MaxPool2d\(kernel_size=3\): a kernel of \(3, 3\) does not fit"),
+        (
+            lambda: MaxPool2d(3)(np.zeros((1, 2, 2, 5))),
+            r"MaxPool2d\(kernel_size=3\): a kernel of \(3, 3\) does not fit",
+        ),
         (lambda: AvgPool2d(2)(np.zeros((4, 4))), r"AvgPool2d.*\(batch, channels, height, width\), not \(4, 4\)"),
         (lambda: AdaptiveAvgPool2d(1)(np.zeros((2, 3, 0, 4))), r"entries to average, not \(2, 3, 0, 4\)"),
         (lambda: max_pool2d(np.zeros(4), kernel_size=2), r"max_pool2d: an input has shape .* not \(4,\)"),
