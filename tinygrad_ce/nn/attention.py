@@ -157,9 +157,7 @@ class MultiHeadAttention(Module):
             weights = np.mean(weights, axis=1) if average_attn_weights else weights
         else:
             p = self.dropout if keep is not None else 0.0
-            heads = scaled_dot_product_attention(
-                q, k, v, mask, keep, dropout_p=p, is_causal=is_causal, validate=False
-            )
+            heads = scaled_dot_product_attention(q, k, v, mask, keep, dropout_p=p, is_causal=is_causal, validate=False)
         y = self.out_proj(self._joined(heads, batched))
         return y, weights if batched or weights is None else weights[0]
 
@@ -226,7 +224,9 @@ class MultiHeadAttention(Module):
         if len({len(q), len(k), len(v)}) > 1 or (len(q) == 3 and len({x[batch] for x in (q, k, v)}) > 1):
             raise ValueError(f"{self._name()}: query {q}, key {k} and value {v} are not of one batch")
         if k[:-1] != v[:-1]:
-            raise ValueError(f"{self._name()}: there is a value for each key, so key {k} and value {v} differ in size alone")
+            raise ValueError(
+                f"{self._name()}: there is a value for each key, so key {k} and value {v} differ in size alone"
+            )
 
     # -- text -----------------------------------------------------------------------------------------------
 

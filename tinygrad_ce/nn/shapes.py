@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -54,3 +56,13 @@ def last_axis(layer: Module, x: Any, features: int) -> None:
 def wrong_shape(layer: Module, wanted: str, shape: tuple[int, ...]) -> ValueError:
     """What to raise where a layer is given a wrong shape."""
     return ValueError(f"{layer._name()} takes inputs of shape {wanted}, not {shape}")
+
+
+@contextmanager
+def located(layer: Module) -> Iterator[None]:
+    """What an op says is wrong with its input, said of the layer that gave it."""
+    try:
+        yield
+    except (ValueError, IndexError) as error:
+        _, colon, rest = str(error).partition(": ")
+        raise type(error)(f"{layer._name()}: {rest if colon else error}") from None

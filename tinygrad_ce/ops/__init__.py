@@ -35,9 +35,19 @@ from .softmax_cross_entropy import softmax_cross_entropy
 registry.late += [
     f"{__name__}.{late}"
     for late in (
-        *("attention", "convolution", "pooling", "runs"),
-        *("calculus", "decompositions", "einsum", "fourier", "inverses", "norms", "padding", "polynomials", "products"),
-        *("rearranging", "selecting", "spectra", "statistics", "trigonometric"),
+        *(
+            "activations",
+            "attention",
+            "calculus",
+            "convolution",
+            "decompositions",
+            "distances",
+            "divergences",
+            "dropout",
+        ),
+        *("einsum", "embedding", "error_function", "fourier", "inverses", "margins"),
+        *("normalization", "norms", "padding", "polynomials", "pooling", "products"),
+        *("rearranging", "recurrent", "runs", "selecting", "spectra", "statistics", "trigonometric"),
     )
 ]
 
