@@ -86,8 +86,9 @@ def test_weights_begin_as_torchs():
         (convolution_weight, ((2, 2, 4, 4), (2, 3, 2, 3)), {"kernel": (2, 2), "stride": (2, 1)}),
     ],
 )
-def test_gradcheck(f, shapes, options):
-    report = tg.gradcheck(lambda *xs: f(*xs, **options), *[RNG.normal(size=s) for s in shapes])
+def test_gradcheck(f, shapes, options, pytestconfig):
+    arrays = [RNG.normal(size=s) for s in shapes]
+    report = tg.gradcheck(lambda *xs: f(*xs, **options), *arrays, families=pytestconfig.getoption("--full"))
     assert report, report
 
 

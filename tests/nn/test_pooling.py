@@ -71,7 +71,7 @@ def test_torchs_numbers_max(size):
 def test_torchs_numbers_mean(size):
     torch = pytest.importorskip("torch")
     windows = 0
-    for options in itertools.product(PLACES, (True, False), (None, 3)):
+    for options in itertools.product(PLACES[::2], (True, False), (None, 3)):
         (kernel, stride, padding, ceil_mode), *rest = options
         o = (kernel, stride, padding, ceil_mode, *rest)
         if not fits(size, kernel, padding):
@@ -148,8 +148,8 @@ def test_what_is_not_finite_stays_where_it_is():
         lambda x: run_sums(x, runs=((-2, 1), (0, 3), (2, 3), (3, 9)), axis=-2),
     ],
 )
-def test_gradcheck(f):
-    report = tg.gradcheck(f, RNG.normal(size=(2, 5, 6)))
+def test_gradcheck(f, pytestconfig):
+    report = tg.gradcheck(f, RNG.normal(size=(2, 5, 6)), families=pytestconfig.getoption("--full"))
     assert report, report
 
 

@@ -62,8 +62,10 @@ from .losses import (
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from .pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from .positions import LearnedPositions, SinusoidalPositions, rotary
 from .recurrent import GRU, LSTM, RNN
 from .summary import Summary, summary
+from .transformer import TransformerBlock
 
 __all__ = [
     "ELU",
@@ -101,6 +103,7 @@ __all__ = [
     "L1Loss",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedPositions",
     "Linear",
     "LogSoftmax",
     "MSELoss",
@@ -118,16 +121,19 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "SigmoidBinaryCrossEntropy",
+    "SinusoidalPositions",
     "Softmax",
     "SoftmaxCrossEntropy",
     "Softplus",
     "Summary",
     "Tanh",
+    "TransformerBlock",
     "TripletMargin",
     "TripletMarginLoss",
     "functional",
     "init",
     "load",
+    "rotary",
     "save",
     "summary",
 ]
