@@ -9,7 +9,6 @@ from numpy.typing import DTypeLike
 
 from ..data import DataError
 from ..nn import (
-    GELU,
     BatchNorm2d,
     Conv2d,
     Dropout,
@@ -19,9 +18,9 @@ from ..nn import (
     Linear,
     MaxPool2d,
     Module,
-    MultiHeadAttention,
     ReLU,
     Sequential,
+    TransformerBlock,
 )
 from .config import Config
 from .corpus import Facts
@@ -77,22 +76,6 @@ def _gpt(config: Config, facts: Facts, rng: np.random.Generator) -> Module:
     )
 
 
-class Block(Module):
-    """x + attention(norm(x)), then x + perceptron(norm(x))."""
-
-    def __init__(self, width: int, heads: int, dropout: float, rng: np.random.Generator, dtype: DTypeLike) -> None:
-        self.norm1, self.norm2 = LayerNorm(width, dtype=dtype), LayerNorm(width, dtype=dtype)
-        self.attention = MultiHeadAttention(width, heads, dropout, batch_first=True, rng=rng, dtype=dtype)
-        wide = [Linear(width, 4 * width, rng=rng, dtype=dtype), GELU(), Linear(4 * width, width, rng=rng, dtype=dtype)]
-        self.perceptron = Sequential(*wide, Dropout(dropout, rng=rng))
-
-    def forward(self, x: Any) -> Any:
-        """x of shape (N, T, width) to the same; nothing looks ahead."""
-        seen, _ = self.attention(self.norm1(x), need_weights=False, is_causal=True)
-        x = x + seen
-        return x + self.perceptron(self.norm2(x))
-
-
 class GPT(Module):
     """Characters so far to logits of the next one: blocks of causal attention over embeddings of what and where.
 
@@ -128,7 +111,8 @@ class GPT(Module):
         for table in (self.tokens, self.places):
             table.weight.data = 0.02 * table.weight.data
         self.drop = Dropout(dropout, rng=rng)
-        self.blocks = [Block(width, heads, dropout, rng, dtype) for _ in range(layers)]
+        made: dict[str, Any] = {"batch_first": True, "norm_first": True, "causal": True, "rng": rng, "dtype": dtype}
+        self.blocks = [TransformerBlock(width, heads, 4 * width, dropout, "gelu", **made) for _ in range(layers)]
         self.norm = LayerNorm(width, dtype=dtype)
         self.head = Linear(width, vocabulary, bias=False, rng=rng, dtype=dtype)
 
