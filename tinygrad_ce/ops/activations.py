@@ -136,6 +136,7 @@ def gelu(x: Any, *, approximate: str = "none") -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.nn import functional as F
     >>> np.round(F.gelu([-1.0, 0.0, 1.0]), 4).tolist()
     [-0.1587, 0.0, 0.8413]
@@ -178,6 +179,7 @@ def silu(x: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.nn import functional as F
     >>> np.round(F.silu([-1.0, 0.0, 1.0]), 4).tolist()
     [-0.2689, 0.0, 0.7311]
@@ -199,6 +201,7 @@ def mish(x: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.nn import functional as F
     >>> np.round(F.mish([-1.0, 0.0, 1.0]), 4).tolist()
     [-0.3034, 0.0, 0.8651]

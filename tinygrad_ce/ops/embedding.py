@@ -45,6 +45,7 @@ def embedding(weight: Any, indices: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import tinygrad_ce as tg
     >>> from tinygrad_ce.nn import functional as F
     >>> table = tg.Value(np.eye(3))

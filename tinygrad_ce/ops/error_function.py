@@ -82,18 +82,19 @@ def _normal_cdf(x: Any) -> Any:
 def _long_erfc(x: Any) -> Any:
     """erfc in longdouble: of what is small the series, of what is large the continued fraction."""
     size = np.minimum(np.abs(x), np.longdouble(110))
-    near, far = np.minimum(size, 3), np.maximum(size, 3)
+    middle = np.longdouble(1.5)
+    near, far = np.minimum(size, middle), np.maximum(size, middle)
     root_pi = np.sqrt(4 * np.arctan(np.longdouble(1)))
     term = total = near
-    for n in range(1, 90):
+    for n in range(1, 40):
         term = term * (2 * near * near) / (2 * n + 1)
         total = total + term
     inner = 1 - 2 / root_pi * np.exp(-near * near) * total
     fraction: Any = far
-    for n in range(150, 0, -1):
+    for n in range(200, 0, -1):
         fraction = far + np.longdouble(n) / 2 / fraction
     outer = np.exp(-far * far) / root_pi / fraction
-    above = np.where(size < 3, inner, outer)
+    above = np.where(size < middle, inner, outer)
     return np.where(x < 0, 2 - above, np.where(x >= 0, above, x))
 
 

@@ -78,6 +78,7 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axes: int = 1, e
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.normalization import layer_norm
     >>> np.round(layer_norm([[1.0, 2.0, 3.0], [1e9, 1e9, 1e9]]), 4).tolist()
     [[-1.2247, 0.0, 1.2247], [0.0, 0.0, 0.0]]
@@ -129,6 +130,7 @@ def rms_norm(x: Any, weight: Any = None, *, axes: int = 1, eps: float = 1e-6) ->
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.normalization import rms_norm
     >>> np.round(rms_norm([3.0, 4.0], eps=0.0), 4).tolist()
     [0.8485, 1.1314]
@@ -175,6 +177,7 @@ def group_norm(x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.normalization import group_norm
     >>> np.round(group_norm([[1.0, 3.0, 5.0, 5.0]], groups=2), 4).tolist()
     [[-1.0, 1.0, 0.0, 0.0]]
@@ -233,6 +236,7 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.normalization import batch_norm
     >>> np.round(batch_norm([[1.0, 7.0], [3.0, 7.0]]), 4).tolist()
     [[-1.0, 0.0], [1.0, 0.0]]
