@@ -136,7 +136,7 @@ def _input_gradient(g: Any, weight: Any, size: Sizes, options: Options) -> Any:
 
 
 def _spread(g: Any, weight: Any, size: Sizes, options: Options) -> Any:
-    """`_input_gradient`, fast: a product for each row of the kernel, then a long addition for each entry of the kernel (col2im).
+    """`_input_gradient`, fast: a product for each row of the kernel, a long addition for each entry (col2im).
 
     The batch stands innermost meanwhile, so that the additions run over long contiguous rows.
     """

@@ -147,7 +147,7 @@ def _winners(x: Any, out: Any, w: Windows) -> Any:
         return np.argmax(_flat(unfolded(x, w, -INFINITY), w), axis=-1)
     whole = padded(x, w, -INFINITY)
     behind = np.ones(out.shape, dtype=bool)
-    winner = np.zeros(out.shape, dtype=np.uint8 if math.prod(w.kernel) <= 256 else np.intp)
+    winner: Any = np.zeros(out.shape, dtype=np.uint8 if math.prod(w.kernel) <= 256 else np.intp)
     for k in list(w.taps())[:-1]:
         behind &= whole[(..., *tap(k, w))] != out
         winner += behind
