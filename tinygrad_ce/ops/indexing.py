@@ -182,11 +182,13 @@ def _scattered_rows(x: Any, indices: Any, shape: tuple[int, ...]) -> Any:
     """`scatter_along_axis` along the last axis: np.bincount is several times as fast as np.add.at."""
     *lead, n = shape
     rows = math.prod(lead)
-    places = np.where(indices < 0, indices + n, indices) + np.reshape(np.arange(rows) * n, (*lead, 1))
+    begins = np.reshape(np.arange(rows) * n, (*lead, 1))
     if not isinstance(x, _WRITABLE) or not isinstance(indices, np.ndarray):
-        return _added_up(x, places, shape)
-    if np.any((indices < -n) | (indices >= n)):
+        return _added_up(x, np.where(indices < 0, indices + n, indices) + begins, shape)
+    least = np.minimum.reduce(indices, axis=None, initial=0)
+    if least < -n or np.maximum.reduce(indices, axis=None, initial=-1) >= n:
         raise IndexError(f"an index is out of range for an axis of size {n}")
+    places = begins + (indices if least == 0 else np.where(indices < 0, indices + n, indices))
     dtype = np.result_type(x)
     if dtype in _COUNTED:
         sums = np.bincount(places.ravel(), np.broadcast_to(x, places.shape).ravel(), minlength=rows * n)
