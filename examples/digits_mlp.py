@@ -1,4 +1,4 @@
-"""Handwritten digits with a perceptron: dropout, AdamW, a cosine schedule, early stopping on a part of the train set."""
+"""Handwritten digits with a perceptron: dropout, AdamW, a cosine schedule, early stopping on rows set apart."""
 
 import sys
 

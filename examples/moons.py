@@ -13,7 +13,9 @@ SEED, EPOCHS = 0, 3 if "--short" in sys.argv else 100
 
 train, test = split(two_moons(400, noise=0.1), held_out=0.2)
 rng = np.random.default_rng(SEED)
-model = nn.Sequential(nn.Linear(2, 16, rng=rng), nn.Tanh(), nn.Linear(16, 16, rng=rng), nn.Tanh(), nn.Linear(16, 2, rng=rng))
+model = nn.Sequential(
+    nn.Linear(2, 16, rng=rng), nn.Tanh(), nn.Linear(16, 16, rng=rng), nn.Tanh(), nn.Linear(16, 2, rng=rng)
+)
 print(nn.summary(model, (1, 2)))
 
 report = tg.check_model(model, (train.inputs[:32], train.targets[:32]), tg.softmax_cross_entropy)

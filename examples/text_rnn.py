@@ -30,11 +30,8 @@ class Writer(nn.Module):
 
 rng = np.random.default_rng(SEED)
 model = Writer(len(corpus.vocabulary), 128, rng)
-windows = train.windows(64, stride=64)
-loader = DataLoader(windows if not SHORT else windows[:256], 32, seed=SEED) if not SHORT else DataLoader(
-    train.windows(16, stride=4001), 32, seed=SEED
-)
-judged = DataLoader(validation.windows(64, stride=64), 128, shuffle=False)
+loader = DataLoader(train.windows(64, stride=9001 if SHORT else 64), 32, seed=SEED)
+judged = DataLoader(validation.windows(64, stride=640 if SHORT else 64), 128, shuffle=False)
 optimiser = optim.AdamW(model.parameters(), lr=0.003)
 history = fit(
     model, loader, tg.softmax_cross_entropy, optimiser, 1 if SHORT else 4, validation=judged, metrics=[Perplexity()],
