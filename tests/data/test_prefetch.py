@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_ce.data import DataError, DataLoader, Dataset, Loader, augment, digits, iris
@@ -27,6 +27,7 @@ def equal(one, other):
             np.testing.assert_array_equal(x, y)
 
 
+@settings(max_examples=40)
 @given(
     prefetch=st.integers(0, 9),
     batch_size=st.integers(1, 60),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_ce.data import DataError, Dataset, digits, iris, one_hot, sine, split, standardise
+from tinygrad_ce.data import DataError, Dataset, digits, iris, one_hot, read_csv, sine, split, standardise
 
 
 def test_quantities_keep_their_shape_and_take_the_inputs_dtype():
@@ -99,3 +99,30 @@ def test_a_class_too_small_for_all_parts_keeps_a_row_in_train():
     data = Dataset(np.arange(22)[:, None], [0] * 20 + [1] * 2, ("many", "few"))
     train, _, _ = split(data, (0.4, 0.4))
     assert train.class_counts[1] >= 1
+
+
+# -- tables --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("header", ["", "size,rooms,price\n"])
+def test_a_column_of_quantities(tmp_path, header):
+    path = tmp_path / "houses.csv"
+    path.write_text(header + "50,2,1.5\n80,3,2e2\n81,3,-7\n")
+    data = read_csv(path, quantity=True)
+    assert data.targets.tolist() == [[1.5], [200.0], [-7.0]] and data.inputs[0].tolist() == [50.0, 2.0]
+    assert data.feature_names == (("size", "rooms") if header else ()) and data.class_names == ()
+    if header:
+        assert read_csv(path, "size", quantity=True).targets.ravel().tolist() == [50.0, 80.0, 81.0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [("", "an empty cell, and no number to predict"), ("dear", "'dear' is not a number to predict"), ("nan", "'nan'")],
+)
+def test_quantities_that_are_none(tmp_path, cell, words):
+    path = tmp_path / "houses.csv"
+    path.write_text(f"size,price\n50,1.5\n80,{cell}\n")
+    with pytest.raises(
+        DataError, match=rf"houses\.csv, line 3, column 'price': {words}.*: fill it in, or delete the row"
+    ):
+        read_csv(path, quantity=True)

@@ -48,6 +48,13 @@ def test_a_single_parameter_none_at_all_and_no_gradients():
     assert clip_grad_norm(iter([parameter(np.array([3.0, 4.0]))]), 10.0) == 5.0
 
 
+def test_frozen_parameters_do_not_count():
+    free, frozen = tg.Value([0.0, 0.0]), tg.Value([0.0])
+    free.grad, frozen.grad = np.array([3.0, 4.0]), np.array([100.0])
+    frozen.requires_grad = False
+    assert clip_grad_norm([frozen, free], 1.0) == 5.0 and frozen.grad.tolist() == [100.0]
+
+
 def test_gradients_with_a_graph():
     x = tg.Value([3.0, 4.0])
     (x * x / 2).sum().backward(create_graph=True)

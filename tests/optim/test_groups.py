@@ -330,6 +330,13 @@ def test_lbfgs_steps_back_from_where_the_loss_is_not_a_number():
     np.testing.assert_allclose(w.data, 0.5, rtol=1e-5)
 
 
+def lbfgs_state(param, **changes):
+    """What one step leaves, with changes."""
+    optimizer = LBFGS([param], max_iter=1)
+    optimizer.step(lambda: 1.0)
+    return {**optimizer.state_dict(), **changes}
+
+
 @pytest.mark.parametrize(
     ("act", "error", "words"),
     [
@@ -339,9 +346,42 @@ def test_lbfgs_steps_back_from_where_the_loss_is_not_a_number():
         (lambda w: LBFGS([w]).step(), TypeError, "needs a closure"),
         (lambda w: LBFGS([w]).step(lambda: None), TypeError, "the closure returned NoneType, not the loss"),
         (lambda w: LBFGS([w]).load_state_dict({"lr": 1.0, "iterations": 3}), ValueError, "missing"),
+        (lambda w: LBFGS([w]).load_state_dict(lbfgs_state(w, steps=3.0)), ValueError, r"'steps' has shape \(1, 2\)"),
+        (lambda w: LBFGS([w]).load_state_dict(lbfgs_state(w, gradient=["a", "b"])), ValueError, "'gradient'"),
+        (lambda w: LBFGS([w]).load_state_dict(lbfgs_state(w, direction=np.ones(3))), ValueError, "'direction'"),
         (lambda w: LBFGS([w]).update(1.0, 1.0, {}), TypeError, "call step"),
     ],
 )
 def test_lbfgs_refuses(act, error, words):
     with pytest.raises(error, match=words):
         act(parameter(np.ones(2), np.ones(2)))
+
+
+# -- what a compiled step relies on --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "momentum"),
+    [
+        (SGD, {"momentum": 0.9}, "momentum"),
+        (RMSprop, {"momentum": 0.9}, "momentum"),
+        (Adam, {}, "betas"),
+        (Lion, {}, "betas"),
+    ],
+)
+def test_what_schedules_write_is_state_and_other_options_make_new_groups(make, options, momentum):
+    params = [parameter(np.ones(2), np.ones(2)), parameter(np.ones(3), np.ones(3))]
+    optimizer = make([{"params": params[:1]}, {"params": params[1:]}], **options)
+    optimizer.step()
+    before = list(optimizer._groups)
+    group = optimizer.param_groups[0]
+    group["lr"] = 0.5
+    group[momentum] = 0.7 if momentum == "momentum" else (0.7, group["betas"][1])
+    assert all(one is other for one, other in zip(optimizer._groups, before, strict=True))
+    state = optimizer._groups[0].state
+    assert state["lr"] == 0.5 and state.get("momentum", state.get("beta1")) == 0.7
+    assert optimizer._groups[1].state["lr"] == optimizer.defaults["lr"]
+    group["weight_decay"] = 0.1
+    now = optimizer._groups
+    assert now[0] is not before[0] and now[0].options["weight_decay"] == 0.1
+    assert now[0].state["step"] == 1 and now[0].state["lr"] == 0.5

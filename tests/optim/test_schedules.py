@@ -75,9 +75,7 @@ def test_against_torch(case, torch):
     mine, torchs = ours(momentum=0.9), theirs(torch, momentum=0.9)
     a = getattr(optim, name)(mine, **options)
     b = getattr(torch.optim.lr_scheduler, name)(torchs, **options)
-    closed = []
     for t in range(60):
-        closed.append(a.at(t))
         assert a.at(t) == rates(mine) == a.get_last_lr()
         assert a.last_epoch == t
         follow(mine, torchs, a, b, 1)

@@ -49,9 +49,11 @@ from .losses import (
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from .pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from .positions import LearnedPositions, SinusoidalPositions, rotary
 from .pytorch import from_torch, to_torch
 from .recurrent import GRU, LSTM, RNN
 from .summary import Summary, summary
+from .transformer import TransformerBlock
 
 __all__ = [
     "ELU",
@@ -89,6 +91,7 @@ __all__ = [
     "L1Loss",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedPositions",
     "Linear",
     "LogSoftmax",
     "MSELoss",
@@ -106,17 +109,20 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "SigmoidBinaryCrossEntropy",
+    "SinusoidalPositions",
     "Softmax",
     "SoftmaxCrossEntropy",
     "Softplus",
     "Summary",
     "Tanh",
+    "TransformerBlock",
     "TripletMargin",
     "TripletMarginLoss",
     "from_torch",
     "functional",
     "init",
     "load",
+    "rotary",
     "save",
     "summary",
     "to_torch",

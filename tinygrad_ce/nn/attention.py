@@ -13,6 +13,7 @@ from ..ops.attention import attention_weights, dropped, require_mask, scaled_dot
 from ..value import Value
 from .linear import Linear
 from .module import Module
+from .positions import rotary as turned
 from .randomness import Randomness, generator_of, kept
 from .shapes import floating_dtype, probability, shape_of, size
 
@@ -37,6 +38,8 @@ class MultiHeadAttention(Module):
         The sizes of keys and values; E by default.
     batch_first : bool
         Whether inputs are (batch, length, size). As in torch, they are (length, batch, size) by default.
+    rotary : bool
+        Whether queries and keys are turned by their place in the sequence (`positions.rotary`).
     rng : numpy.random.Generator or int, optional
         Where weights, and then dropout, are drawn from.
     dtype : dtype
@@ -77,6 +80,7 @@ class MultiHeadAttention(Module):
         kdim: int | None = None,
         vdim: int | None = None,
         batch_first: bool = False,
+        rotary: bool = False,
         rng: Randomness = None,
         dtype: DTypeLike = np.float64,
     ) -> None:
@@ -86,7 +90,9 @@ class MultiHeadAttention(Module):
         self.kdim = embed_dim if kdim is None else size("kdim", kdim)
         self.vdim = embed_dim if vdim is None else size("vdim", vdim)
         self.dropout = probability("dropout", dropout)
-        self.batch_first = batch_first
+        self.batch_first, self.rotary = batch_first, rotary
+        if rotary and embed_dim // num_heads % 2:
+            raise ValueError(f"rotary turns pairs: a head's size {embed_dim // num_heads} is odd")
         self.generator = generator_of(rng)
         kind = floating_dtype(dtype)
         if self.kdim == self.vdim == embed_dim:
@@ -145,6 +151,8 @@ class MultiHeadAttention(Module):
         self._require(query, key, value)
         batched = len(shape_of(query)) == 3
         q, k, v = [self._heads(i, x, batched) for i, x in enumerate((query, key, value))]
+        if self.rotary:
+            q, k = turned(q), turned(k)
         mask = self._mask(attn_mask, key_padding_mask, q.shape, k.shape[-2])
         keep = None
         if self.training and self.dropout:

@@ -16,7 +16,7 @@ from .randomness import Randomness, generator_of
 from .shapes import floating_dtype, shape_of, size, wrong_shape
 
 # What torch calls a border, and what NumPy does.
-_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_MODES: dict[str, Any] = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 class _Conv(Module):
@@ -67,7 +67,7 @@ class _Conv(Module):
         if len(shape) not in (rank + 1, rank + 2) or shape[-rank - 1] != self.in_channels:
             axes = "length" if rank == 1 else "height, width"
             raise wrong_shape(self, f"(batch, {self.in_channels}, {axes})", shape)
-        places = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+        places: dict[str, Any] = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         windows(self._name(), shape[-rank:], self.kernel_size, **places)  # whether any fits
         if self.padding_mode != "zeros":
             x = self._bordered(x, len(shape))
@@ -153,10 +153,10 @@ class Conv2d(_Conv):
     Traceback (most recent call last):
         ...
     ValueError: Conv2d(1 → 6, kernel_size=5) takes inputs of shape (batch, 1, height, width), not (2, 3, 28, 28)
-    >>> layer(np.zeros((2, 1, 4, 4)))
+    >>> layer(np.zeros((2, 1, 4, 4)))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: Conv2d(1 → 6, kernel_size=5): a kernel of (5, 5) does not fit into an input of spatial size (4, 4): use a smaller kernel, or padding
+    ValueError: Conv2d(1 → 6, kernel_size=5): a kernel of (5, 5) does not fit into an input of spatial size (4, 4): ...
     """
 
     rank = 2

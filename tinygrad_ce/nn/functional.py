@@ -21,6 +21,8 @@ from ..ops import logsumexp, relu, sigmoid, sigmoid_binary_cross_entropy, softma
 from ..ops import softmax as _softmax
 from ..ops import softplus as _softplus
 from ..ops.activations import elu, gelu, hardtanh, leaky_relu, mish, silu
+from ..ops.attention import scaled_dot_product_attention as _attention
+from ..ops.convolution import conv1d, conv2d
 from ..ops.distances import huber_loss, l1_loss, mse_loss
 from ..ops.divergences import cosine_similarity as _cosine_similarity
 from ..ops.divergences import kl_div
@@ -34,13 +36,18 @@ from ..ops.normalization import batch_norm_eval
 from ..ops.normalization import group_norm as _group_norm
 from ..ops.normalization import layer_norm as _layer_norm
 from ..ops.normalization import rms_norm as _rms_norm
+from ..ops.pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from ..ops.terms import require, same_shapes
 from .randomness import Randomness, generator_of, kept
 from .shapes import probability, shape_of
 
 __all__ = [
+    "adaptive_avg_pool2d",
+    "avg_pool2d",
     "batch_norm",
     "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -60,12 +67,14 @@ __all__ = [
     "linear",
     "log_softmax",
     "logsumexp",
+    "max_pool2d",
     "mish",
     "mse_loss",
     "multi_margin_loss",
     "normal_cdf",
     "relu",
     "rms_norm",
+    "scaled_dot_product_attention",
     "sigmoid",
     "silu",
     "softmax",
@@ -106,6 +115,27 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
     if not -size <= padding_idx < size:
         raise ValueError(f"embedding: padding_idx {padding_idx} is no row of {size}")
     return np.where(np.expand_dims(input, -1) == padding_idx % size, stop_gradient(rows), rows)
+
+
+def scaled_dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    *,
+    rng: Randomness = None,
+) -> Any:
+    """softmax(q kᵀ · scale + mask) v, weights left out with probability `dropout_p`.
+
+    A boolean mask is True where a query may look, as in PyTorch; see `ops.attention` for the rest.
+    """
+    keep = None
+    if probability("dropout_p", dropout_p):
+        keep = kept(generator_of(rng), (*shape_of(query)[:-1], shape_of(key)[-2]), dropout_p)
+    return _attention(query, key, value, attn_mask, keep, dropout_p=dropout_p, is_causal=is_causal, scale=scale)
 
 
 # -- normalisation ---------------------------------------------------------------------------------------------

@@ -35,11 +35,19 @@ from .softmax_cross_entropy import softmax_cross_entropy
 registry.late += [
     f"{__name__}.{late}"
     for late in (
-        *("activations", "calculus", "decompositions", "distances", "divergences", "dropout"),
+        *(
+            "activations",
+            "attention",
+            "calculus",
+            "convolution",
+            "decompositions",
+            "distances",
+            "divergences",
+            "dropout",
+        ),
         *("einsum", "embedding", "error_function", "fourier", "inverses", "margins"),
-        *("normalization", "norms", "padding", "polynomials", "products"),
-        *("rearranging", "recurrent", "selecting", "spectra", "statistics", "trigonometric"),
-        *("attention", "convolution", "pooling", "runs"),
+        *("normalization", "norms", "padding", "polynomials", "pooling", "products"),
+        *("rearranging", "recurrent", "runs", "selecting", "spectra", "statistics", "trigonometric"),
     )
 ]
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,7 @@ def _input_gradient(g: Any, weight: Any, size: Sizes, options: Options) -> Any:
 
 
 def _spread(g: Any, weight: Any, size: Sizes, options: Options) -> Any:
-    """`_input_gradient`, fast: one product, then a long addition for each entry of the kernel (col2im).
+    """`_input_gradient`, fast: a product for each row of the kernel, a long addition for each entry (col2im).
 
     The batch stands innermost meanwhile, so that the additions run over long contiguous rows.
     """
@@ -150,11 +151,12 @@ def _spread(g: Any, weight: Any, size: Sizes, options: Options) -> Any:
         groups, weight.shape[0] // groups, math.prod(w.out) * len(batch)
     )
     kernels = _grouped(weight, 0, groups).transpose(0, *range(3, 3 + rank), 2, 1)  # (G, *kernel, C/G, O/G)
-    spread = np.matmul(kernels.reshape(groups, -1, kernels.shape[-1]), last)
-    spread = spread.reshape(groups, *w.kernel, channels, *w.out, len(batch))
-    total = np.zeros((groups, channels, *w.full, len(batch)), dtype=spread.dtype)
-    for k in w.taps():
-        total[(slice(None), slice(None), *tap(k, w))] += spread[(slice(None), *k)]
+    total = np.zeros((groups, channels, *w.full, len(batch)), dtype=np.result_type(g, weight))
+    for row in range(w.kernel[0]):  # not all at once, which would be as many times g
+        spread = np.matmul(kernels[:, row].reshape(groups, -1, kernels.shape[-1]), last)
+        spread = spread.reshape(groups, *w.kernel[1:], channels, *w.out, len(batch))
+        for k in product(*map(range, w.kernel[1:])):
+            total[(slice(None), slice(None), *tap((row, *k), w))] += spread[(slice(None), *k)]
     total = total[(*w.inside, slice(None))].reshape(groups * channels, *size, len(batch))
     return np.ascontiguousarray(total.transpose(rank + 1, *range(rank + 1))).reshape(*lead, *total.shape[:-1])
 

@@ -105,9 +105,9 @@ def huber_loss(input: Any, target: Any, *, reduction: str = "mean", delta: float
     >>> float(F.huber_loss([1.0, 2.0], [1.5, 4.0], reduction="sum"))
     1.625
     """
-    d = wide(input) - wide(target)
-    size = np.abs(d)
-    return reduced(np.where(size <= delta, 0.5 * d * d, delta * (size - 0.5 * delta)), reduction, input)
+    size = np.abs(wide(input) - wide(target))
+    near = np.minimum(size, delta)
+    return reduced(0.5 * near * near + delta * (size - near), reduction, input)
 
 
 _closed(huber_loss, lambda d, *, delta: np.clip(d, -delta, delta), "g d, held in ±δ; minus that")

@@ -42,6 +42,7 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.nn import functional as F
     >>> round(float(F.kl_div(np.log([[0.5, 0.5]]), [[1.0, 0.0]], reduction="batchmean")), 4)
     0.6931

@@ -32,6 +32,7 @@ def dropout(x: Any, mask: Any, *, p: float = 0.5) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.dropout import dropout
     >>> dropout([1.0, 2.0, 3.0], np.array([True, False, True]), p=0.5).tolist()
     [2.0, 0.0, 6.0]

@@ -115,7 +115,7 @@ def multi_margin_loss(
     Examples
     --------
     >>> from tinygrad_ce.nn import functional as F
-    >>> float(F.multi_margin_loss([[0.1, 0.2, 0.4, 0.8]], [3]))  # (0.3 + 0.4 + 0.6) / 4
+    >>> round(float(F.multi_margin_loss([[0.1, 0.2, 0.4, 0.8]], [3])), 4)  # (0.3 + 0.4 + 0.6) / 4
     0.325
     """
     z = relu(_gaps(input, target, margin))

@@ -78,16 +78,12 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axes: int = 1, e
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.normalization import layer_norm
     >>> np.round(layer_norm([[1.0, 2.0, 3.0], [1e9, 1e9, 1e9]]), 4).tolist()
     [[-1.2247, 0.0, 1.2247], [0.0, 0.0, 0.0]]
     """
     return normalised(x, layer_rows(x, axes), eps, weight, bias, less_mean)
-
-
-@layer_norm.forward
-def _(x: Any, weight: Any, bias: Any, *, axes: int, eps: float) -> Any:
-    return normalised(x, layer_rows(x, axes), eps, weight, bias, centred)
 
 
 @layer_norm.guard
@@ -98,7 +94,7 @@ def _(x: Any, weight: Any, bias: Any, *, axes: int, eps: float) -> None:
     _check_weights("layer_norm", shape[len(shape) - axes :], weight=weight, bias=bias)
 
 
-closed_forms(layer_norm, centred, layer_rows, bias=True)
+closed_forms(layer_norm, centred, layer_rows)
 
 # -- rms_norm --------------------------------------------------------------------------------------------------
 
@@ -129,6 +125,7 @@ def rms_norm(x: Any, weight: Any = None, *, axes: int = 1, eps: float = 1e-6) ->
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.normalization import rms_norm
     >>> np.round(rms_norm([3.0, 4.0], eps=0.0), 4).tolist()
     [0.8485, 1.1314]
@@ -144,7 +141,7 @@ def _(x: Any, weight: Any, *, axes: int, eps: float) -> None:
     _check_weights("rms_norm", shape[len(shape) - axes :], weight=weight)
 
 
-closed_forms(rms_norm, as_it_is, layer_rows, bias=False)
+closed_forms(rms_norm, as_it_is, layer_rows)
 
 # -- group_norm ------------------------------------------------------------------------------------------------
 
@@ -175,16 +172,12 @@ def group_norm(x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.normalization import group_norm
     >>> np.round(group_norm([[1.0, 3.0, 5.0, 5.0]], groups=2), 4).tolist()
     [[-1.0, 1.0, 0.0, 0.0]]
     """
     return normalised(x, group_rows(x, groups), eps, weight, bias, less_mean)
-
-
-@group_norm.forward
-def _(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> Any:
-    return normalised(x, group_rows(x, groups), eps, weight, bias, centred)
 
 
 @group_norm.guard
@@ -197,7 +190,7 @@ def _(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> None:
     _check_weights("group_norm", shape[1:2], weight=weight, bias=bias)
 
 
-closed_forms(group_norm, centred, group_rows, bias=True)
+closed_forms(group_norm, centred, group_rows)
 
 # -- batch_norm ------------------------------------------------------------------------------------------------
 
@@ -233,16 +226,12 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.normalization import batch_norm
     >>> np.round(batch_norm([[1.0, 7.0], [3.0, 7.0]]), 4).tolist()
     [[-1.0, 0.0], [1.0, 0.0]]
     """
     return normalised(x, batch_rows(x), eps, weight, bias, less_mean)
-
-
-@batch_norm.forward
-def _(x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
-    return normalised(x, batch_rows(x), eps, weight, bias, centred)
 
 
 @batch_norm.guard
@@ -259,7 +248,7 @@ def _(x: Any, weight: Any, bias: Any, *, eps: float) -> None:
     _check_weights("batch_norm", shape[1:2], weight=weight, bias=bias)
 
 
-closed_forms(batch_norm, centred, batch_rows, bias=True)
+closed_forms(batch_norm, centred, batch_rows)
 
 
 # -- with statistics that were kept ----------------------------------------------------------------------------

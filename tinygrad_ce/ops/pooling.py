@@ -147,10 +147,10 @@ def _winners(x: Any, out: Any, w: Windows) -> Any:
         return np.argmax(_flat(unfolded(x, w, -INFINITY), w), axis=-1)
     whole = padded(x, w, -INFINITY)
     behind = np.ones(out.shape, dtype=bool)
-    winner = np.zeros(out.shape, dtype=np.intp)
+    winner: Any = np.zeros(out.shape, dtype=np.uint8 if math.prod(w.kernel) <= 256 else np.intp)
     for k in list(w.taps())[:-1]:
-        behind = behind & (whole[(..., *tap(k, w))] != out)
-        winner = winner + behind
+        behind &= whole[(..., *tap(k, w))] != out
+        winner += behind
     return winner
 
 
@@ -158,8 +158,11 @@ def _places(winners: Any, w: Windows) -> Any:
     """Where the winners stand in the padded image, its entries counted row by row."""
     width, across = w.full[1], w.kernel[1]
     rows, columns = [np.arange(n) * s for n, s in zip(w.out, w.stride, strict=True)]
-    down, along = winners // across * w.dilation[0], winners % across * w.dilation[1]
-    return (rows[:, None] * width + columns) + (down * width + along)
+    begins = rows[:, None] * width + columns
+    if type(winners) is np.ndarray:
+        entries = np.arange(math.prod(w.kernel))
+        return begins + (entries // across * (w.dilation[0] * width) + entries % across * w.dilation[1])[winners]
+    return begins + (winners // across * (w.dilation[0] * width) + winners % across * w.dilation[1])
 
 
 @max_pool2d.derivation("analytic", formula="g, at the first largest entry of each window")

@@ -39,6 +39,7 @@ def lstm_cell(gates: Any, c: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.recurrent import lstm_cell
     >>> lstm_cell(np.zeros((1, 8)), np.ones((1, 2))).round(4).tolist()
     [[[0.2311, 0.2311]], [[0.5, 0.5]]]
@@ -116,6 +117,7 @@ def gru_cell(from_input: Any, from_state: Any, h: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tinygrad_ce.ops.recurrent import gru_cell
     >>> gru_cell(np.zeros((1, 6)), np.zeros((1, 6)), np.ones((1, 2))).tolist()
     [[0.5, 0.5]]

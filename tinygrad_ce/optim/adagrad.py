@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .block import State
+from .group import State
 from .optimizer import Optimizer
 from .options import Option, flag, nonnegative
 

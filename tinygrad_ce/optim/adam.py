@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .block import State
+from .group import State
 from .optimizer import Optimizer
-from .options import Option, betas, flag, nonnegative
+from .options import Option, betas, flag, nonnegative, parted, with_betas
 
 
 class Adam(Optimizer):
@@ -83,6 +83,10 @@ class Adam(Optimizer):
             params, lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
         )
 
+    def parted(self, options: Mapping[str, Any]) -> tuple[State, State]:
+        """Return ``lr`` with β₁, ``beta1``, and the other options, ``beta2`` among them."""
+        return parted(with_betas(options), "lr", "beta1")
+
     def initial_state(self, params: Any, options: Mapping[str, Any] | None = None) -> State:
         """Return ``{"step": 0}`` with zeros: ``"mean"`` and ``"square"``, m and v, and ``"peak"`` for amsgrad."""
         names = ("mean", "square", "peak") if (options or self.defaults)["amsgrad"] else ("mean", "square")
@@ -112,7 +116,7 @@ class Adam(Optimizer):
         >>> params.round(6), state["step"], state["mean"].round(6), start["mean"]
         (array([-0.1]), 1, array([0.5]), array([0.]))
         """
-        options = {**self.defaults, **state}
+        options = with_betas({**self.defaults, **state})
         grads = -grads if options["maximize"] else grads
         if options["weight_decay"]:
             grads = grads + options["weight_decay"] * params
@@ -120,7 +124,7 @@ class Adam(Optimizer):
 
 
 def _moved(params: Any, grads: Any, state: State, options: State) -> tuple[Any, State]:
-    (beta1, beta2), step = options["betas"], state["step"] + 1
+    beta1, beta2, step = options["beta1"], options["beta2"], state["step"] + 1
     mean = beta1 * state["mean"] + (1.0 - beta1) * grads
     square = beta2 * state["square"] + (1.0 - beta2) * (grads * grads)
     after = {**state, "step": step, "mean": mean, "square": square}
@@ -180,7 +184,7 @@ class AdamW(Adam):
 
     def update(self, params: Any, grads: Any, state: State) -> tuple[Any, State]:
         """Return the parameters after one step, and the state after it; as `Adam.update`."""
-        options = {**self.defaults, **state}
+        options = with_betas({**self.defaults, **state})
         grads = -grads if options["maximize"] else grads
         if options["weight_decay"]:
             params = params * (1.0 - options["lr"] * options["weight_decay"])

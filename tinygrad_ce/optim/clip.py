@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .options import nonnegative
-from .parameters import Parameter, described
+from .parameters import Parameter, described, gradient
 
 
 def clip_grad_norm(
@@ -25,8 +25,8 @@ def clip_grad_norm(
     Parameters
     ----------
     params : parameter, or iterable of parameters
-        Those whose ``grad`` is None do not count. The others get a new gradient where theirs is scaled: arrays
-        are not written to.
+        Those whose ``grad`` is None, and frozen ones, do not count. The others get a new gradient where theirs is
+        scaled: arrays are not written to.
     max_norm : float
         At least 0.
     norm_type : float, optional
@@ -80,7 +80,8 @@ def clip_grad_value(params: Parameter | Iterable[Parameter], clip_value: float) 
     Parameters
     ----------
     params : parameter, or iterable of parameters
-        Those whose ``grad`` is None do not count. The others get a new gradient: arrays are not written to.
+        Those whose ``grad`` is None, and frozen ones, do not count. The others get a new gradient: arrays are not
+        written to.
     clip_value : float
         At least 0.
 
@@ -109,7 +110,7 @@ def clip_grad_value(params: Parameter | Iterable[Parameter], clip_value: float) 
 
 def _with_gradients(params: Any) -> list[tuple[int, Parameter]]:
     members = [params] if hasattr(params, "grad") else params
-    return [(index, param) for index, param in enumerate(members) if param.grad is not None]
+    return [(index, param) for index, param in enumerate(members) if gradient(param) is not None]
 
 
 def _plain(grad: Any) -> Any:

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from .block import State
-from .entries import read_all, written
+from .entries import written
+from .group import State
 from .line_search import Point, strong_wolfe
+from .memory import Memory
 from .optimizer import Optimizer
 from .options import Option, count, nonnegative
 from .parameters import gradient
-
-_LEAST_CURVATURE = 1e-10
 
 
 class LBFGS(Optimizer):
@@ -102,7 +101,7 @@ class LBFGS(Optimizer):
             tolerance_change=tolerance_change,
             history_size=history_size,
         )
-        self._memory = _Memory()
+        self._memory = Memory()
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Refused, where there is a group already: L-BFGS steps all parameters as one vector."""
@@ -187,62 +186,10 @@ class LBFGS(Optimizer):
         return {**super().state_dict(), **{key: written(value) for key, value in self._memory.entries().items()}}
 
     def load_state_dict(self, entries: Mapping[str, Any]) -> None:
-        given = {key: entries[key] for key in _Memory.names if key in entries}
-        memory = _Memory.loaded(given, sum(int(np.size(param.data)) for param in self.params))
+        given = {key: entries[key] for key in Memory.names if key in entries}
+        memory = Memory.loaded(given, sum(int(np.size(param.data)) for param in self.params))
         super().load_state_dict({key: entries[key] for key in entries if key not in given})
         self._memory = memory
-
-
-class _Memory:
-    """What L-BFGS knows after some iterations; never changed, but made anew.
-
-    The rows of `steps` and `changes` are s and y, the oldest first.
-    """
-
-    names = ("iterations", "length", "scale", "gradient", "direction", "steps", "changes")
-
-    def __init__(
-        self,
-        iterations: int = 0,
-        length: float = 0.0,
-        scale: float = 1.0,
-        gradient: Any = None,
-        direction: Any = None,
-        steps: Any = None,
-        changes: Any = None,
-    ) -> None:
-        self.iterations, self.length, self.scale = iterations, length, scale
-        self.gradient, self.direction, self.steps, self.changes = gradient, direction, steps, changes
-
-    def extended(self, grad: Any, most: int) -> _Memory:
-        """Return the memory with the pair that the last step made, and the direction to go from here."""
-        if not self.iterations:
-            none = np.zeros((0, grad.size), grad.dtype)
-            return _Memory(1, 0.0, 1.0, self.gradient, -grad, none, none)
-        steps, changes, scale = self.steps, self.changes, self.scale
-        step, change = self.direction * self.length, grad - self.gradient
-        curvature = float(step @ change)
-        if curvature > _LEAST_CURVATURE:
-            steps = np.concatenate([steps, step[None]])[-most:]
-            changes = np.concatenate([changes, change[None]])[-most:]
-            scale = curvature / float(change @ change)
-        direction = two_loops(grad, steps, changes, scale)
-        return _Memory(self.iterations + 1, 0.0, scale, self.gradient, direction, steps, changes)
-
-    def walked(self, grad: Any, length: float) -> _Memory:
-        """Return the memory after a step of that length from where the gradient was this."""
-        return _Memory(self.iterations, length, self.scale, grad, self.direction, self.steps, self.changes)
-
-    def entries(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in (self.names if self.iterations else self.names[:1])}
-
-    @classmethod
-    def loaded(cls, entries: Mapping[str, Any], size: int) -> _Memory:
-        pairs, dtype = len(entries.get("steps", ())), getattr(entries.get("gradient"), "dtype", np.float64)
-        vector, rows = np.zeros(size, dtype), np.zeros((pairs, size), dtype)
-        like = _Memory(1, 0.0, 1.0, vector, vector, rows, rows).entries()
-        begun = len(entries) > 1 or np.any(entries.get("iterations", 0))
-        return cls(**read_all("LBFGS", entries, like if begun else {"iterations": 0}, set()))
 
 
 class _Line:
@@ -285,33 +232,6 @@ class _Line:
             for data, grad in zip(self.data, grads, strict=True)
         ]
         return np.concatenate(parts, axis=None, dtype=self.dtype, casting="same_kind")
-
-
-def two_loops(grad: Any, steps: Any, changes: Any, scale: float) -> Any:
-    """Return −H g by the two-loop recursion (Nocedal and Wright, 2006, algorithm 7.4).
-
-    Parameters
-    ----------
-    grad : array, shape (n,)
-    steps, changes : array, shape (m, n)
-        The pairs s and y, oldest first.
-    scale : float
-        H begins as scale · I.
-
-    Examples
-    --------
-    >>> two_loops(np.array([2.0, 1.0]), np.array([[1.0, 0.0]]), np.array([[4.0, 0.0]]), 0.25)
-    array([-0.5 , -0.25])
-    """
-    direction, weights = -grad, []
-    inverses = [1.0 / float(y @ s) for s, y in zip(steps, changes, strict=True)]
-    for s, y, inverse in zip(steps[::-1], changes[::-1], inverses[::-1], strict=True):
-        weights.append(float(s @ direction) * inverse)
-        direction = direction - weights[-1] * y
-    direction = scale * direction
-    for s, y, inverse, weight in zip(steps, changes, inverses, weights[::-1], strict=True):
-        direction = direction + (weight - float(y @ direction) * inverse) * s
-    return direction
 
 
 def _largest(vector: Any) -> float:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .block import State
+from .group import State
 from .optimizer import Optimizer
-from .options import Option, betas, flag, nonnegative
+from .options import Option, betas, flag, nonnegative, parted, with_betas
 
 
 class Lion(Optimizer):
@@ -63,14 +63,18 @@ class Lion(Optimizer):
     ) -> None:
         super().__init__(params, lr, betas=betas, weight_decay=weight_decay, maximize=maximize)
 
+    def parted(self, options: Mapping[str, Any]) -> tuple[State, State]:
+        """Return ``lr`` with β₁, ``beta1``, and the other options, ``beta2`` among them."""
+        return parted(with_betas(options), "lr", "beta1")
+
     def initial_state(self, params: Any, options: Mapping[str, Any] | None = None) -> State:
         """Return ``{"step": 0}`` with ``"mean"``, m, zeros."""
         return {"step": 0, "mean": np.zeros_like(params)}
 
     def update(self, params: Any, grads: Any, state: State) -> tuple[Any, State]:
         """Return the parameters after one step, and the state after it; a pure function, as `Optimizer.update`."""
-        options = {**self.defaults, **state}
-        (beta1, beta2), mean = options["betas"], state["mean"]
+        options = with_betas({**self.defaults, **state})
+        beta1, beta2, mean = options["beta1"], options["beta2"], state["mean"]
         grads = -grads if options["maximize"] else grads
         if options["weight_decay"]:
             params = params * (1.0 - options["lr"] * options["weight_decay"])

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .block import Block, State, formed
 from .entries import kept, prefix, read, read_all, written
-from .options import Option, declared, nonnegative
+from .group import Group, State, formed
+from .options import Option, declared, nonnegative, parted
 from .parameters import Kind, Parameter, collected, gradient, grouped, kind
 
 # What a group may hold beside its parameters and the optimiser's options.
@@ -77,9 +77,9 @@ class Optimizer(ABC):
         self.params: tuple[Parameter, ...] = ()
         self.defaults = self._checked({"lr": lr, **options})
         self._kinds: list[Kind] = []
-        self._blocks: list[Block] = []
-        # For each group its options as last read, and the same checked.
-        self._read: list[tuple[State, State]] = []
+        self._stepped: list[Group] = []
+        # For each parameter group its options as last read, and the same checked.
+        self._read: tuple[tuple[State, State], ...] = ()
         for group in grouped(params):
             self.add_param_group(group)
 
@@ -123,6 +123,13 @@ class Optimizer(ABC):
     def check(self, options: Mapping[str, Any]) -> None:  # noqa: B027
         """Raise ValueError for options that do not go together; a subclass says which."""
 
+    def parted(self, options: Mapping[str, Any]) -> tuple[State, State]:
+        """Return the numbers that schedules write, which travel in the state, and the other options.
+
+        A change of the former is none to the form of an update, so that a compiled one goes on.
+        """
+        return parted(options, "lr")
+
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Optimise more parameters, with options of their own where the dict has them.
 
@@ -158,8 +165,8 @@ class Optimizer(ABC):
         self.params += members
         self._kinds += kinds
         self.param_groups.append({**group, **options, "params": members})
-        self._read.append((options, options))
-        self._blocks += self._formed(number, dict(enumerate(states, first)))
+        self._read += ((options, options),)
+        self._stepped += self._formed(number, dict(enumerate(states, first)))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; where something is wrong with one, update none.
@@ -182,20 +189,20 @@ class Optimizer(ABC):
             When a gradient is not real numbers.
         """
         loss = None if closure is None else closure()
-        options = [self._options(number) for number in range(len(self.param_groups))]
-        grads = self._gradients()
+        groups = self._groups
+        grads = [[gradient(param) for param in group.params] for group in groups]
         if any(map(_mixed, grads)):
-            states, apart = self._states(), [gradient(param) is None for param in self.params]
-            self._blocks = self._regrouped(states, apart)
-            grads = self._gradients()
+            apart = [gradient(param) is None for param in self.params]
+            groups = self._stepped = self._regrouped(self._states(), apart)
+            grads = [[gradient(param) for param in group.params] for group in groups]
         results = [
-            (block, self.update(block.values(), block.gradients(row), {**block.state, **options[block.group]}))
-            for block, row in zip(self._blocks, grads, strict=True)
+            (group, self.update(group.values(), group.gradients(row), {**group.options, **group.state}))
+            for group, row in zip(groups, grads, strict=True)
             if row[0] is not None
         ]
-        for block, (flat, state) in results:
-            block.state = {key: state[key] for key in block.state}
-            block.assign(flat)
+        for group, (flat, state) in results:
+            group.state = {key: state[key] for key in group.state}
+            group.assign(flat)
         return loss
 
     def zero_grad(self) -> None:
@@ -244,7 +251,7 @@ class Optimizer(ABC):
             When keys are missing or unknown, or a value has the wrong shape or is no number; the optimiser
             is then as before.
         """
-        before = [dict(group) for group in self.param_groups], self._blocks, list(self._read)
+        before = [dict(group) for group in self.param_groups], self._stepped, self._read
         try:
             for key, group, name in self._named_options():
                 group[name] = read(key, entries[key], group[name]) if key in entries else group[name]
@@ -252,12 +259,12 @@ class Optimizer(ABC):
             optional = {key for key, _, name in self._named_options() if name != "lr"}
             loaded = read_all(f"{type(self).__name__} with {len(self.params)} parameters", entries, expected, optional)
         except ValueError:
-            groups, self._blocks, self._read = before
+            groups, self._stepped, self._read = before
             for group, options in zip(self.param_groups, groups, strict=True):
                 group.update(options)
             raise
         states = self._states()
-        self._blocks = self._regrouped({i: {key: loaded[f"{i}.{key}"] for key in states[i]} for i in states})
+        self._stepped = self._regrouped({i: {key: loaded[f"{i}.{key}"] for key in states[i]} for i in states})
 
     # -- bookkeeping ----------------------------------------------------------------------------------------
 
@@ -277,56 +284,66 @@ class Optimizer(ABC):
         self.check(checked)
         return checked
 
-    def _options(self, number: int) -> State:
-        """Return a group's options as they are now, checked where they were written to."""
-        group, (before, checked) = self.param_groups[number], self._read[number]
-        now = {key: group[key] for key in before}
-        if now != before:
-            try:
-                checked = self._checked(now)
-            except ValueError as error:
-                raise ValueError(f"parameter group {number}: {error}") from None
-            self._complete(number, checked)
-            self._read[number] = now, checked
-        return checked
+    @property
+    def _groups(self) -> list[Group]:
+        """What is stepped, in accord with what the parameter groups say now."""
+        for number, group in enumerate(self.param_groups):
+            before, checked = self._read[number]
+            now = {key: group[key] for key in before}
+            if now != before:
+                self._take_over(number, now, checked)
+        return self._stepped
 
-    def _complete(self, number: int, options: State) -> None:
-        """Begin those parts of the state that options just written ask for, as momentum where there was none."""
-        blocks = [block for block in self._blocks if block.group == number]
-        wanted = self.initial_state(np.zeros(0), options).keys()
-        if all(wanted <= block.state.keys() for block in blocks):
+    def _options(self, number: int) -> State:
+        """A parameter group's options as they are now, checked."""
+        _ = self._groups
+        return self._read[number][1]
+
+    def _take_over(self, number: int, now: State, before: State) -> None:
+        try:
+            options = self._checked(now)
+        except ValueError as error:
+            raise ValueError(f"parameter group {number}: {error}") from None
+        self._read = (*self._read[:number], (now, options), *self._read[number + 1 :])
+        (numbers, fixed), (numbers_before, fixed_before) = self.parted(options), self.parted(before)
+        if fixed == fixed_before and numbers.keys() == numbers_before.keys():
+            for group in self._stepped:
+                if group.number == number:
+                    group.state = {**group.state, **numbers}
             return
         states = self._states()
-        for index in (index for block in blocks for index in block.indices):
+        for index in [index for group in self._stepped if group.number == number for index in group.indices]:
+            # Parts of the state that these options ask for begin here, as momentum where there was none.
             fresh = self.initial_state(_as_array(self.params[index].data), options)
             states[index] = {**fresh, **states[index]}
-        self._blocks = self._regrouped(states)
-
-    def _gradients(self) -> list[list[Any]]:
-        return [[gradient(param) for param in block.params] for block in self._blocks]
+        self._stepped = self._regrouped(states)
 
     def _states(self) -> dict[int, State]:
         """The state of each parameter, by its number."""
         states = {
-            index: state for block in self._blocks for index, state in zip(block.indices, block.states(), strict=True)
+            index: state for group in self._stepped for index, state in zip(group.indices, group.states(), strict=True)
         }
         return {index: states[index] for index in sorted(states)}
 
-    def _regrouped(self, states: dict[int, State], apart: list[bool] | None = None) -> list[Block]:
-        blocks, first = [], 0
+    def _regrouped(self, states: dict[int, State], apart: list[bool] | None = None) -> list[Group]:
+        groups, first = list[Group](), 0
         for number, group in enumerate(self.param_groups):
             after = first + len(group["params"])
-            blocks += self._formed(number, {index: states[index] for index in range(first, after)}, apart)
+            groups += self._formed(number, {index: states[index] for index in range(first, after)}, apart)
             first = after
-        return blocks
+        return groups
 
-    def _formed(self, number: int, states: dict[int, State], apart: list[bool] | None = None) -> list[Block]:
-        return formed(number, states, self.params, self._kinds, apart)
+    def _formed(self, number: int, states: dict[int, State], apart: list[bool] | None = None) -> list[Group]:
+        return formed(number, states, self.params, self._kinds, *self.parted(self._read[number][1]), apart)
 
     def __repr__(self) -> str:
         numbers = sum(int(np.size(param.data)) for param in self.params)
         options = {key: [group[key] for group in self.param_groups] for key in self.defaults}
-        own = {key: [value] for key, value in vars(self).items() if key[0] != "_" and key not in _OWN}
+        own = {
+            key: [value]
+            for key, value in vars(self).items()
+            if key[0] != "_" and key not in _OWN and not callable(value)
+        }
         listing = ", ".join(f"{key}={_listed(values)}" for key, values in {**options, **own}.items())
         groups = f" in {len(self.param_groups)} groups" if len(self.param_groups) > 1 else ""
         counted = f"{_counted(len(self.params), 'parameter')}, {_counted(numbers, 'number')}{groups}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import isfinite
 from operator import index
 from typing import Any
@@ -53,6 +53,22 @@ class Option:
         optimizer.defaults[self.name] = checked = self.check(self.name, value)
         for group in optimizer.param_groups:
             group[self.name] = checked
+
+
+def used(value: Any) -> bool:
+    """Whether an option does anything: a float that is 0 does not; what a compiler traces does."""
+    return not (isinstance(value, float) and value == 0.0)
+
+
+def parted(options: Mapping[str, Any], *scheduled: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options of these names, and the others."""
+    return {name: options[name] for name in scheduled}, {k: x for k, x in options.items() if k not in scheduled}
+
+
+def with_betas(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with ``beta1`` and ``beta2``, the numbers of ``betas``, in its place where they are not yet."""
+    beta1, beta2 = options["betas"]
+    return {"beta1": beta1, "beta2": beta2, **{name: value for name, value in options.items() if name != "betas"}}
 
 
 def declared(optimizer: type) -> dict[str, Option]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .block import State
+from .group import State
 from .optimizer import Optimizer
-from .options import Option, flag, fraction, nonnegative
+from .options import Option, flag, fraction, nonnegative, parted, used
 
 
 class RMSprop(Optimizer):
@@ -89,6 +89,10 @@ class RMSprop(Optimizer):
             maximize=maximize,
         )
 
+    def parted(self, options: Mapping[str, Any]) -> tuple[State, State]:
+        """Return ``lr``, with ``momentum`` where there is any, and the other options."""
+        return parted(options, "lr", "momentum") if options["momentum"] else parted(options, "lr")
+
     def initial_state(self, params: Any, options: Mapping[str, Any] | None = None) -> State:
         """Return ``{"step": 0}`` with zeros: ``"square"``, and as they are used ``"mean"`` and ``"velocity"``."""
         options = options or self.defaults
@@ -112,6 +116,6 @@ class RMSprop(Optimizer):
             mean = after["mean"] = alpha * state["mean"] + (1.0 - alpha) * grads
             square = np.maximum(square - mean * mean, 0.0)
         move = grads / (np.sqrt(square) + options["eps"])
-        if options["momentum"]:
+        if used(options["momentum"]):
             move = after["velocity"] = options["momentum"] * state["velocity"] + move
         return params - options["lr"] * move, after

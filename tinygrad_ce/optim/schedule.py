@@ -19,7 +19,8 @@ class Schedule(ABC):
     """Sets the learning rates of an optimiser's parameter groups, step by step.
 
     Made after the optimiser, it sets the rates for the first step; `step()`, called after the optimiser's, sets
-    those for the next. What a "step" is, a batch or an epoch, is the caller's choice.
+    those for the next. What a "step" is, a batch or an epoch, is the caller's choice. A subclass gives `at`, and sets
+    what that needs before it calls the constructor.
 
     Parameters
     ----------

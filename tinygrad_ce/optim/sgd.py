@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .block import State
+from .group import State
 from .optimizer import Optimizer
-from .options import Option, finite, flag, nonnegative
+from .options import Option, finite, flag, nonnegative, parted, used
 
 
 class SGD(Optimizer):
@@ -91,6 +91,10 @@ class SGD(Optimizer):
         if options["nesterov"] and (options["momentum"] == 0.0 or options["dampening"] != 0.0):
             raise ValueError("nesterov needs momentum > 0 and dampening = 0")
 
+    def parted(self, options: Mapping[str, Any]) -> tuple[State, State]:
+        """Return ``lr``, with ``momentum`` where there is any, and the other options."""
+        return parted(options, "lr", "momentum") if options["momentum"] else parted(options, "lr")
+
     def initial_state(self, params: Any, options: Mapping[str, Any] | None = None) -> State:
         """Return ``{"step": 0}``, and a ``"velocity"`` of zeros when there is momentum."""
         momentum = (options or self.defaults)["momentum"]
@@ -128,7 +132,7 @@ class SGD(Optimizer):
             grads = -grads
         if options["weight_decay"]:
             grads = grads + options["weight_decay"] * params
-        if momentum:
+        if used(momentum):
             # The first velocity is the gradient itself: dampening begins with the second step.
             dampening = options["dampening"]
             fresh = grads if not dampening else (1.0 - dampening * (state["step"] > 0)) * grads

@@ -191,7 +191,7 @@ class Checkpoints(Callback):
         run = self._run
         assert run is not None
         if self._watch is not None and self._watch.improved(report):
-            run.later.append(lambda: run.save(self.best_path, self.meta))
+            run.later.append(lambda: run.save(self.best_path, self.meta, last=False))
         if report.epoch % self.every == 0:
             run.later.append(lambda: run.save(self.path, self.meta))
 

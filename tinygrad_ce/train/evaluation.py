@@ -58,8 +58,7 @@ def evaluate(
     """
     tally = Tally("the evaluation", metrics)
     for inputs, outputs, targets in _answers(model, data):
-        with no_grad():
-            loss = None if loss_fn is None else float(plain(loss_fn(outputs, targets)))
+        loss = None if loss_fn is None else _loss(loss_fn, outputs, targets, tally)
         tally.add(loss, outputs, targets, inputs)
     found, right = tally.result()
     told = {} if loss_fn is None else {"loss": found}
@@ -147,8 +146,7 @@ def judge(
 ) -> bool:
     """Add up losses and answers over data, without learning from them; False where it was asked to leave off."""
     for inputs, outputs, targets in _answers(model, data):
-        with no_grad():
-            tally.add(float(plain(loss_fn(outputs, targets))), outputs, targets, inputs)
+        tally.add(_loss(loss_fn, outputs, targets, tally), outputs, targets, inputs)
         if asked():
             return False
     return True
@@ -220,11 +218,22 @@ def classes_of(outputs: Any, targets: Any) -> NDArray[Any] | None:
     return classes if fits and np.all((classes >= 0) & (classes < shape[-1])) else None
 
 
+def _loss(loss_fn: Loss, outputs: Any, targets: Any, tally: Tally) -> float:
+    """The loss of a batch, without a graph; where outputs are nan or infinite, an error that says in which batch."""
+    try:
+        with no_grad(), np.errstate(all="ignore"), blamed(None, None, targets) as seen:
+            seen.append(outputs)
+            return float(plain(loss_fn(outputs, targets)))
+    except FloatingPointError as error:
+        raise FloatingPointError(f"in {tally.where}, batch {tally.batches + 1}: {error}") from error
+
+
 def _answers(model: Model, data: Dataset | Batches) -> Iterator[tuple[Any, Any, Any]]:
     """Inputs, outputs and targets, batch by batch; nothing is recorded."""
     if isinstance(data, Dataset):
         data = Loader(data, _ROWS, shuffle=False) if len(data) else ()
     for inputs, targets in data:
-        with no_grad(), evaluating(model), blamed(model, inputs, targets):
+        # What overflows shows in the outputs and the loss.
+        with no_grad(), evaluating(model), np.errstate(all="ignore"), blamed(model, inputs, targets):
             outputs = model(inputs)
         yield inputs, outputs, targets

@@ -123,10 +123,11 @@ class Run:
     def position(self) -> tuple[int, int, bool]:
         return self.step, len(self.history), self.history.stopped
 
-    def save(self, path: str | os.PathLike[str], meta: Mapping[str, Any]) -> None:
-        """Write everything to a checkpoint."""
-        save(path, self.parts(), {**meta, "step": self.step, "epochs": len(self.history)}, keep_previous=True)
-        self.saved_position = self.position
+    def save(self, path: str | os.PathLike[str], meta: Mapping[str, Any], *, last: bool = True) -> None:
+        """Write everything to a checkpoint; the last one has the one before kept beside it."""
+        save(path, self.parts(), {**meta, "step": self.step, "epochs": len(self.history)}, keep_previous=last)
+        if last:
+            self.saved_position = self.position
 
     def resume(self, path: str | os.PathLike[str]) -> Checkpoint | None:
         """Take everything from a checkpoint, or from the one before where it is damaged; None where there is none.

@@ -12,30 +12,43 @@ import numpy as np
 
 from .parameters import PYTHON_FLOAT, Kind, Parameter, described, kind
 
-# A plain dict: numbers (step, and in update the options) and arrays in the shape of the parameters (velocity, ...).
+# A plain dict: numbers (lr, step, ...) and arrays in the shape of the parameters (velocity, ...).
 State = dict[str, Any]
 
 
-class Block:
-    """Parameters whose data share a dtype and whose states share every number.
+class Group:
+    """Parameters of one parameter group whose data share a dtype and whose states share every number.
 
     One vector operation then steps them all; only the cutting into views costs anything per parameter.
+
+    Attributes
+    ----------
+    number : int
+        Of the parameter group.
+    state : dict
+        What `update` takes and gives: the options that schedules write (lr, ...), step, and arrays for the vector.
+    options : dict
+        The other options. Where one changes, there is a new Group.
     """
 
     def __init__(
         self,
-        group: int,
+        number: int,
         indices: Sequence[int],
         params: Sequence[Parameter],
         kinds: Sequence[Kind],
         states: Sequence[State],
+        numbers: State,
+        options: State,
     ) -> None:
-        self.group = group
+        self.number = number
         self.indices = indices
         self.params = params
         self.dtype = kinds[0][0]
         self.shapes = [shape for _, shape in kinds]
-        self.state: State = self._joined(states)
+        self.options = options
+        self.state: State = {**numbers, **self._joined(states)}
+        self._shared = frozenset(numbers)
         bounds = pairwise(accumulate(map(prod, self.shapes), initial=0))
         self._cuts = [(start, end, shape) for (start, end), shape in zip(bounds, self.shapes, strict=True)]
         self._flat: Any = None
@@ -85,6 +98,7 @@ class Block:
             {
                 key: value[start:end].reshape(shape) if hasattr(value, "shape") else value
                 for key, value in self.state.items()
+                if key not in self._shared
             }
             for start, end, shape in self._cuts
         ]
@@ -123,28 +137,32 @@ class Block:
 
 
 def formed(
-    group: int,
+    number: int,
     states: Mapping[int, State],
     params: Sequence[Parameter],
     kinds: Sequence[Kind],
+    numbers: State,
+    options: State,
     apart: Sequence[bool] | None = None,
-) -> list[Block]:
-    """Put together the parameters of one dtype and one history, those set `apart` in blocks of their own.
+) -> list[Group]:
+    """Put together the parameters of one dtype and one history, those set `apart` in groups of their own.
 
-    `states` has the numbers of the group's parameters; all else is numbered as the optimiser numbers them.
+    `states` has those of the parameter group; all else is numbered as the optimiser numbers its parameters.
     """
-    blocks: dict[Any, list[int]] = {}
+    groups: dict[Any, list[int]] = {}
     for index, state in states.items():
         history = tuple(value for value in state.values() if not hasattr(value, "shape"))
         key = (kinds[index][0], history, tuple(state), apart is not None and apart[index])
-        blocks.setdefault(key, []).append(index)
+        groups.setdefault(key, []).append(index)
     return [
-        Block(
-            group,
+        Group(
+            number,
             indices,
             [params[i] for i in indices],
             [kinds[i] for i in indices],
             [states[i] for i in indices],
+            numbers,
+            options,
         )
-        for indices in blocks.values()
+        for indices in groups.values()
     ]
