@@ -8,7 +8,10 @@ import pytest
 
 import tinygrad_ce as tg
 from tests.battery import Case, cases
+from tests.test_cli import run
 from tinygrad_ce import nn
+from tinygrad_ce.data import iris
+from tinygrad_ce.programs.kept import load_model
 
 onnx = pytest.importorskip("onnx", reason="export needs the extra onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="export is checked with onnxruntime, of the extra onnx")
@@ -177,3 +180,26 @@ def test_every_layer(layer, make):
     assert layer.training
     for n in (1, 3, 6):
         assert difference(made, layer, *make(rng, n)) < 5e-7
+
+
+# -- the command -------------------------------------------------------------------------------------------------
+
+
+def test_a_trained_file_leaves_home(tmp_path):
+    train = ["--preset", "mlp", "--data", "iris", "--hidden", "8", "--epochs", "1", "--out", "iris.npz"]
+    assert run(*train, cwd=tmp_path, command="train").code == 0
+    result = run("iris.npz", "iris.onnx", cwd=tmp_path, command="export")
+    assert result.code == 0 and "onnxruntime's answers differ by" in result.out
+    session = onnxruntime.InferenceSession(tmp_path / "iris.onnx")
+    rows = iris().inputs[::7]
+    (logits,) = session.run(None, {"input": rows.astype(np.float32)})  # as they are: the file standardises
+    kept = load_model(tmp_path / "iris.npz")
+    np.testing.assert_allclose(logits, kept.model(kept.facts.scaled(rows)).data, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_no_file_to_export_is_said_in_a_line(tmp_path):
+    (tmp_path / "bad.npz").write_bytes(b"no model")
+    for words in (("bad.npz", "a.onnx"), ("none.npz", "a.onnx")):
+        result = run(*words, cwd=tmp_path, command="export")
+        assert result.code == 2 and result.err.startswith("tinygrad_ce: ") and result.err.count("\n") == 1
+    assert not (tmp_path / "a.onnx").exists()

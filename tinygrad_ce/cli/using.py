@@ -39,7 +39,7 @@ class Eval:
     def run(options: argparse.Namespace) -> int:
         from ..programs.evaluating import judged
 
-        kept = _kept(options.file)
+        kept = kept_in(options.file)
         found, matrix = judged(kept, options.data, options.target)
         for name, value in found.items():
             print(f"{name:<12} {value:.6g}")
@@ -72,7 +72,7 @@ class Predict:
     def run(options: argparse.Namespace) -> int:
         from ..programs.predicting import answers
 
-        rows = answers(_kept(options.file), options.data, every=options.probabilities)
+        rows = answers(kept_in(options.file), options.data, every=options.probabilities)
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         if options.out is None:
@@ -105,7 +105,7 @@ class Generate:
     def run(options: argparse.Namespace) -> int:
         from ..programs.generating import generate
 
-        kept = _kept(options.file)
+        kept = kept_in(options.file)
         if kept.config.preset != "gpt":
             raise BadInput(f"{options.file} is of the preset {kept.config.preset}: text comes from a gpt")
         drawn = {name: getattr(options, name) for name in ("length", "temperature", "top_k", "seed")}
@@ -121,7 +121,7 @@ class Generate:
 # -- pieces ----------------------------------------------------------------------------------------------------
 
 
-def _kept(path: Path) -> Kept:
+def kept_in(path: Path) -> Kept:
     from ..programs.kept import load_model
 
     try:

@@ -104,12 +104,18 @@ def difference(made: onnx.ModelProto, model: Callable[..., Any], *inputs: Any) -
     ------
     ImportError
         If onnxruntime is missing (the extra `onnx`).
+    ValueError
+        If onnxruntime has no code for an operator in the file's dtype.
     """
     try:
         import onnxruntime
     except ImportError as error:
         raise ImportError("running ONNX needs onnxruntime: pip install 'tinygrad_ce[onnx]'") from error
-    session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
+        reason = str(error).partition("NOT_IMPLEMENTED : ")[2] or str(error)
+        raise ValueError(f"onnxruntime cannot run the file ({reason}); in float32 it knows every operator") from error
     types = {x.name: onnx.helper.tensor_dtype_to_np_dtype(x.type.tensor_type.elem_type) for x in made.graph.input}
     fed = {name: np.asarray(plain(x)).astype(types[name]) for name, x in zip(types, inputs, strict=True)}
     theirs = session.run(None, fed)
