@@ -196,7 +196,7 @@ REFUSED = {
     "tolist": (lambda x: x.tolist(), "np.stack"),
     "numpy": (lambda x: x.numpy(), "leave out the conversion"),
     "asarray": (lambda x: np.asarray(x.data), "leave out the conversion"),
-    "index": (lambda x: np.eye(3)[x > 0], "np.take"),
+    "index": (lambda x: np.eye(3)[x > 0], r"tg.Value\(array\)"),
     "max of list": (lambda x: max(x.data), "np.where"),
     "assignment": (lambda x: x.data.__setitem__(0, 1.0), "np.where, np.concatenate or np.stack"),
     "in place": (lambda x: x.data.__iadd__(1.0), "x = x \\+ v"),

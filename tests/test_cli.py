@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import tinygrad_ce
 from tinygrad_ce.data import Dataset, Standardiser, digits, iris, split, standardise
 from tinygrad_ce.nn import MLP, load
 from tinygrad_ce.train import accuracy
@@ -26,7 +28,9 @@ DERIVATIONS = ["chain", "jacobian", "analytic", "stable"]
 
 def environment(**changes):
     kept = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"}}
-    return {**kept, "PYTHONIOENCODING": "utf-8", **changes}
+    # The commands run elsewhere, on the package that is tested here.
+    here = str(Path(tinygrad_ce.__file__).parents[1])
+    return {**kept, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": here, **changes}
 
 
 def run(*arguments, cwd, command="demo", **changes):

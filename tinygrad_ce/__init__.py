@@ -60,9 +60,11 @@ if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
     from .check.grade import grade
     from .check.prove import prove
+    from .modelcheck import check_model
 
 _PARTS = ("data", "nn", "optim", "special", "train")
 _LATER = {
+    "check_model": ".modelcheck",
     "check_op": ".check.check_op",
     "check_registry": ".check.check_op",
     "bisect": ".check.bisect",
@@ -99,6 +101,7 @@ __all__ = [
     "Value",
     "array",
     "bisect",
+    "check_model",
     "check_op",
     "check_registry",
     "compare_derivations",

@@ -91,17 +91,22 @@ def elementwise(
 
 
 def closed_elementwise(op: Op, name: str, *partials: Any, formula: str) -> None:
-    """Give an elementwise composite its closed form by partial derivatives, for both modes and for scalars."""
-    op.partials = tuple(float(p) if isinstance(p, (int, float)) else p for p in partials)
-    op.pushforward = _push_partials(op.partials)
-    op.add(Derivation(name, _pull_partials(op.partials), formula=formula))
+    """Give an elementwise composite its closed form by partial derivatives, for both modes and for scalars.
+
+    Of an op with options, a partial is `partial(out, *inputs, **options)`.
+    """
+    slopes = tuple(float(p) if isinstance(p, (int, float)) else p for p in partials)
+    if not op.option_names:  # what the sweep runs the short way knows no options
+        op.partials = slopes
+    op.pushforward = _push_partials(slopes)
+    op.add(Derivation(name, _pull_partials(slopes), formula=formula))
 
 
-def _scaled(p: Any, t: Any, out: Any, inputs: Sequence[Any]) -> Any:
+def _scaled(p: Any, t: Any, out: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
     """t · ∂out/∂input, for a partial derivative that is a constant or a function."""
     if type(p) is float:
         return t if p == 1.0 else -t if p == -1.0 else t * p
-    return t * p(out, *inputs)
+    return t * p(out, *inputs, **params)
 
 
 def _pull_partials(partials: tuple[Any, ...]) -> Rule:
@@ -109,7 +114,7 @@ def _pull_partials(partials: tuple[Any, ...]) -> Rule:
         gradients: list[Any] = [None] * len(inputs)
         for i in needed:
             if partials[i] is not None:
-                gradients[i] = unbroadcast(_scaled(partials[i], g, out, inputs), inputs[i])
+                gradients[i] = unbroadcast(_scaled(partials[i], g, out, inputs, params), inputs[i])
         return gradients
 
     return rule
@@ -118,7 +123,7 @@ def _pull_partials(partials: tuple[Any, ...]) -> Rule:
 def _push_partials(partials: tuple[Any, ...]) -> Callable[..., Any]:
     def push(tangents: Sequence[Any], out: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         terms = [
-            _scaled(p, t, out, inputs)
+            _scaled(p, t, out, inputs, params)
             for p, t in zip(partials, tangents, strict=True)
             if p is not None and t is not None
         ]

@@ -145,7 +145,7 @@ def _zeta(x: Any, y: Any) -> Any:
 
 # -- the error function, and the normal distribution -----------------------------------------------------------
 
-erf = elementwise(sp.erf, lambda out, x: 2.0 / _ROOT_PI * np.exp(-x * x), formula="2 g exp(−x²) / √π")
+erf = elementwise(sp.erf, lambda out, x: 2.0 / _ROOT_PI * np.exp(-x * x), name="scipy_erf", formula="2 g exp(−x²) / √π")
 erfc = elementwise(sp.erfc, lambda out, x: -2.0 / _ROOT_PI * np.exp(-x * x), formula="−2 g exp(−x²) / √π")
 erfcx = elementwise(sp.erfcx, lambda out, x: 2.0 * x * out - 2.0 / _ROOT_PI, formula="g (2 x erfcx x − 2 / √π)")
 erfi = elementwise(sp.erfi, lambda out, x: 2.0 / _ROOT_PI * np.exp(x * x), formula="2 g exp(x²) / √π")

@@ -240,7 +240,7 @@ class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
         raise NotCaptured(
             "np.asarray of a traced value, its assignment into an array, or an index into one: its data is not known "
             "yet. NumPy's functions take it as it is, so leave out the conversion; join several with np.stack or "
-            "np.concatenate; pick with np.take(array, v)"
+            "np.concatenate; pick from a plain one with tg.Value(array)[v]"
         )
 
     def __bool__(self) -> NoReturn:

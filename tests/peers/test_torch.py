@@ -98,7 +98,7 @@ SAME = [row for row in ROWS if row[3].startswith("same")]
 def test_conventions_that_are_said_to_be_the_same(function, at, slope, _):
     x = torch.tensor(eval(at, NAMES_OF_NUMPY), dtype=torch.complex128 if "j" in at else torch.float64)
     x.requires_grad_()
-    out = eval(function, {**NAMES_OF_NUMPY, "np": Numpy(), "tg": Numpy(), "x": x})
+    out = eval(function, {**NAMES_OF_NUMPY, "np": Numpy(), "tg": Numpy(), "F": torch.nn.functional, "x": x})
     out.sum().backward()
     assert np.array_equal(x.grad.numpy(), eval(slope, NAMES_OF_NUMPY), equal_nan=True)
 

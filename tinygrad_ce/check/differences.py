@@ -13,7 +13,7 @@ contradict each other, both are kept: a rule that agrees with either has not bee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,7 @@ def _search(
                 return Slopes(heard[0], heard[1], np.full_like(value, np.nan), np.zeros(np.shape(bar)))
         if k and _content(values[-2:], bars[-2:], good):
             break
-    return _best(np.stack(values), np.stack(bars))
+    return _best(np.stack(values), np.stack(bars), [h for h, _ in steps])
 
 
 def _window(pair: Callable[[float], tuple[Any, Any, Any]], h: float, noise: Any, relative: float) -> tuple[Any, Any]:
@@ -134,13 +134,19 @@ def _content(values: list[Any], bars: list[Any], good: float) -> bool:
     return bool(np.all(agree & ((best <= good * size) | (best <= (1e-4 if good == GOOD else 1e-2) * good * top))))
 
 
-def _best(values: Any, bars: Any) -> Slopes:
+def _best(values: Any, bars: Any, steps: Sequence[float]) -> Slopes:
     # Relative error bars first: far from a spike, large steps see a slope of nearly 0 with a tiny bar.
     with np.errstate(invalid="ignore"):
         relative = np.where(np.isfinite(bars), bars / (np.abs(values) + bars), np.inf)
     sharp = np.nan_to_num(relative, nan=np.inf)
     score = np.where(np.min(sharp, axis=0) < 1e-3, sharp, bars)
     at = np.argmin(score, axis=0)[None]
+    # Where f stands still nearer by, and its rounding would show such a slope, what moves it lies beyond a kink.
+    h = np.reshape(np.array(steps[: len(values)]), (-1, *[1] * (values.ndim - 1)))
+    beyond = 1e-3 * np.abs(np.take_along_axis(values, at, 0))
+    still = (values == 0) & (bars <= beyond) & (h < np.take_along_axis(np.broadcast_to(h, values.shape), at, 0))
+    nearer = np.argmin(np.where(still, bars, np.inf), axis=0)[None]
+    at = np.where(np.any(still, axis=0), nearer, at)
     value = np.take_along_axis(values, at, 0)[0]
     bar = np.take_along_axis(bars, at, 0)[0]
     with np.errstate(invalid="ignore"):

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from ..capture import NotCaptured, Program, capture
+from ..extras import extra
 from ..node import plain
 from ..ops import stop_gradient
-from .extras import extra
 
 __all__ = ["NotCaptured", "evaluate_exactly", "exact_jacobian", "exact_jvp"]
 

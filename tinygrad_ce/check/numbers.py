@@ -19,6 +19,7 @@ import numpy as np
 from ..capture import Arithmetic, uncast
 from ..identities import cast
 from ..ops.elementwise import float_power, logaddexp, logaddexp2
+from ..ops.error_function import erf, normal_cdf
 from ..ops.kinks import copysign, fmax, fmin, heaviside, maximum, minimum, real_sign
 from ..ops.reduction import max_, min_
 
@@ -89,6 +90,8 @@ MATH: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "arccosh": _real(mpmath.acosh),
         "arctanh": _real(mpmath.atanh),
         "arctan2": _real(mpmath.atan2),
+        "erf": mpmath.erf,
+        "erfc": mpmath.erfc,
     }
 )
 
@@ -140,6 +143,7 @@ class Number:
     sinh, cosh, tanh = _function("sinh"), _function("cosh"), _function("tanh")
     arcsinh, arccosh, arctanh = _function("arcsinh"), _function("arccosh"), _function("arctanh")
     sqrt, cbrt, floor = _function("sqrt"), _function("cbrt"), _function("floor")
+    erf, erfc = _function("erf"), _function("erfc")
 
     __add__, __radd__ = _operator("add")
     __sub__, __rsub__ = _operator("subtract")
@@ -242,6 +246,9 @@ class Number:
     def hypot(self, other: Any) -> Any:
         return (self * self + other * other).sqrt()
 
+    def normal_cdf(self) -> Any:
+        return (-self / self.of(2).sqrt()).erfc() / 2
+
 
 class Exact(Number):
     """A real number of mpmath's current precision."""
@@ -303,6 +310,11 @@ def values(x: Any) -> Any:
     return out
 
 
+def _method(name: str) -> Callable[..., Any]:
+    """A method of the numbers, entry by entry."""
+    return lambda x: np.asarray(np.frompyfunc(lambda number: getattr(number, name)(), 1, 1)(x), dtype=object)
+
+
 def _missing(x: Any) -> Any:
     return x != x
 
@@ -336,6 +348,8 @@ KERNELS: Mapping[Any, Callable[..., Any]] = MappingProxyType(
         float_power: np.power,
         logaddexp: lambda x, y: np.log(np.exp(x) + np.exp(y)),
         logaddexp2: lambda x, y: np.log2(np.exp2(x) + np.exp2(y)),
+        erf: _method("erf"),
+        normal_cdf: _method("normal_cdf"),
         copysign: lambda x, y: np.where(y < 0, -np.abs(x), np.abs(x)),
         heaviside: lambda x, y: np.where(x < 0, 0, np.where(x > 0, 1, y)),
     }

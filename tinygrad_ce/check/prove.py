@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..extras import extra
 from ..op import Op, Shortcut
-from .extras import extra
 from .proof.subject import Case, Subject
 from .proof.theorem import Proof, Theorem
 

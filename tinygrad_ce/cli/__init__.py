@@ -1,4 +1,4 @@
-"""The command line: python -m tinygrad_ce demo, python -m tinygrad_ce check.
+"""The command line: python -m tinygrad_ce demo, and train, eval, predict, generate, export, check.
 
 What is wrong with a user's input is said in one line on stderr that begins with "tinygrad_ce:".
 
@@ -15,13 +15,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from ..data import DataError
 from ..demo.settings import Missing, OutputError
-from . import check, demo
+from . import check, demo, export, train, using
 from .asking import BadInput, Parser, complain, silence
 
-COMMANDS = {"demo": demo, "check": check}
+COMMANDS: dict[str, Any] = {
+    "demo": demo,
+    "train": train,
+    "eval": using.Eval,
+    "predict": using.Predict,
+    "generate": using.Generate,
+    "export": export,
+    "check": check,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

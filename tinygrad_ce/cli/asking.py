@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any, NoReturn
 
 _WIDEST = 10_000
+INTERRUPTED = 130
 
 
 class BadInput(Exception):

@@ -26,13 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..op import Op
 from ..terminal import console
-from .asking import BadInput, complain, count, seed
+from .asking import INTERRUPTED, BadInput, complain, count, seed
 
 if TYPE_CHECKING:
     from ..check.opreport import RegistryReport
     from ..check.work import Outcome
-
-INTERRUPTED = 130
 
 
 def declare(commands: Any) -> None:

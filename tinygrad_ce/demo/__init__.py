@@ -13,11 +13,11 @@ import numpy as np
 from ..check import compare_derivations
 from ..data import Dataset
 from ..draw import draw
-from ..evaluation import confusion
-from ..history import History
 from ..nn import MLP
 from ..ops import softmax_cross_entropy
 from ..terminal import console
+from ..train.evaluation import confusion
+from ..train.history import History
 from ..transforms import no_grad
 from ..value import Value
 from .keeping import keep_comparisons, keep_model, meta

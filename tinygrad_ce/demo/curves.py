@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import replacing
-from ..history import History
+from ..train.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..atomic import replacing
 from ..check import Comparison
-from ..history import History
 from ..nn import MLP, save
+from ..train.history import History
 from .parting import Parting
 from .settings import Prepared, Settings
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,8 @@ from ..ops import relu
 from ..value import Value
 from .initialise import initial
 from .module import Module
-
-# A Generator is drawn from, so that a network's layers differ; an int seeds a new one, None a random one.
-Randomness = np.random.Generator | int | None
+from .randomness import Randomness, generator_of
+from .shapes import floating_dtype, last_axis, size
 
 
 class Linear(Module):
@@ -67,20 +65,16 @@ class Linear(Module):
         rng: Randomness = None,
         dtype: DTypeLike = np.float64,
     ) -> None:
-        self.in_features = _size("in_features", in_features)
-        self.out_features = _size("out_features", out_features)
-        kind = np.dtype(dtype)
-        if kind.kind != "f":
-            raise ValueError(f"parameters are of a floating dtype, not {kind}")
-        weight, offset = initial(init, self.out_features, self.in_features, np.random.default_rng(rng))
+        self.in_features = size("in_features", in_features)
+        self.out_features = size("out_features", out_features)
+        kind = floating_dtype(dtype)
+        weight, offset = initial(init, self.out_features, self.in_features, generator_of(rng))
         self.weight = Value(weight.astype(kind))
         self.bias = Value(offset.astype(kind)) if bias else None
 
     def forward(self, x: Any) -> Any:
         """x of shape (..., in) to shape (..., out)."""
-        shape = x.shape if hasattr(x, "shape") else np.shape(x)
-        if not shape or shape[-1] != self.in_features:
-            raise ValueError(f"{self._name()} takes inputs of shape (..., {self.in_features}), not {shape}")
+        last_axis(self, x, self.in_features)
         y = x @ self.weight.T
         return y if self.bias is None else y + self.bias
 
@@ -89,11 +83,6 @@ class Linear(Module):
 
     def __repr__(self) -> str:
         return self._headline()
-
-    def _name(self) -> str:
-        """The layer, and its place in the network where its weight's label knows it."""
-        place = self.weight.label.removesuffix("weight").rstrip(".")
-        return f"{place}: {self!r}" if place else repr(self)
 
 
 class MLP(Module):
@@ -140,8 +129,8 @@ class MLP(Module):
             raise ValueError(f"sizes are [in, hidden..., out], at least two numbers, not {sizes!r}")
         if not callable(activation):
             raise ValueError(f"activation is a function such as tg.relu, not {activation!r}")
-        rng = np.random.default_rng(rng)
-        checked = [_size(f"sizes[{i}]", size) for i, size in enumerate(sizes)]
+        rng = generator_of(rng)
+        checked = [size(f"sizes[{i}]", n) for i, n in enumerate(sizes)]
         self.activation = activation
         self.layers = [Linear(m, n, init=init, rng=rng, dtype=dtype) for m, n in pairwise(checked)]
 
@@ -160,13 +149,3 @@ class MLP(Module):
     def _headline(self) -> str:
         sizes = [self.layers[0].in_features, *(layer.out_features for layer in self.layers)]
         return f"MLP({' → '.join(map(str, sizes))})"
-
-
-def _size(name: str, value: int) -> int:
-    try:
-        size = index(value)
-    except TypeError:
-        size = 0
-    if size < 1 or isinstance(value, bool):
-        raise ValueError(f"{name} is an integer of at least 1, not {value!r}")
-    return size

@@ -1,15 +1,19 @@
-"""Module: what has parameters, and finds them by itself."""
+"""Module: what has parameters and buffers, and finds them by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from ..node import plain
 from ..value import Value
-from .state import checked
+from .hooks import Hook, Hooks, RemovableHandle
+from .parts import Buffer, bottom_up, is_generator, is_module, parts, walk
+from .shapes import floating_dtype
+from .state import Incompatible, checked
 
 
 class Module:
@@ -19,6 +23,11 @@ class Module:
     `forward`. Parameters are the leaf Values found there, in the order in which they were set, each once
     however often it is shared. Attributes whose name begins with an underscore are not looked at: that is the
     place for what is kept but not learnt.
+
+    Attributes
+    ----------
+    training : bool
+        What `train` and `eval` set, and what Dropout and BatchNorm ask.
 
     Examples
     --------
@@ -39,12 +48,14 @@ class Module:
     )
     """
 
+    training = True
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # The outermost module is called first, so that parameters are labelled with their full names.
+        # The outermost module is called first, so that parameters and layers learn their full names.
         if "_labelled" not in self.__dict__:
-            self.__dict__["_labelled"] = True
-            self.parameters()
-        return self.forward(*args, **kwargs)
+            self._label()
+        hooks = self.__dict__.get("_hooks")
+        return self.forward(*args, **kwargs) if hooks is None else hooks.call(self, args, kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; a subclass defines it."""
@@ -62,14 +73,8 @@ class Module:
         ValueError
             If two parameters have the same name, as dict keys 1 and "1" would give.
         """
-        names = set()
-        for name, value in _leaves(self, set()):
-            if name in names:
-                raise ValueError(f"two parameters of {type(self).__name__} are named '{name}': rename one's key")
-            names.add(name)
-            # A layer called on its own has said "weight"; the network that holds it knows the whole name.
-            if not value.label or name.endswith(f".{value.label}"):
-                value.label = name
+        for name, value in self._named(lambda part: isinstance(part, Value)):
+            value.label = _fuller(value.label, name)
             yield name, value
 
     def parameters(self) -> list[Value]:
@@ -86,30 +91,170 @@ class Module:
         for value in self.parameters():
             value.zero_grad()
 
+    def freeze(self) -> Self:
+        """Stop learning: no parameter gets a gradient, and optimisers leave them alone, until `unfreeze`.
+
+        >>> from tinygrad_ce.nn import MLP
+        >>> model = MLP([2, 3, 1])
+        >>> _ = model.layers[0].freeze()
+        >>> [name for name, p in model.named_parameters() if p.requires_grad]
+        ['layers.1.weight', 'layers.1.bias']
+        """
+        return self._requiring(False)
+
+    def unfreeze(self) -> Self:
+        """Learn again."""
+        return self._requiring(True)
+
+    def _requiring(self, gradient: bool) -> Self:
+        for value in self.parameters():
+            value.requires_grad = gradient
+            value.grad = value.grad if gradient else None  # what is left there would still be stepped along
+        return self
+
+    # -- buffers --------------------------------------------------------------------------------------------
+
+    def register_buffer(self, name: str, array: Any, persistent: bool = True) -> None:
+        """Keep an array that is not learnt: it is the attribute `name`, and goes with `state_dict` and `to`.
+
+        Parameters
+        ----------
+        name : str
+            Of the attribute. To change a buffer, put another array there.
+        array : array or None
+        persistent : bool
+            Whether `state_dict` has it.
+
+        Raises
+        ------
+        ValueError
+            If there is such an attribute already, or the name is none.
+
+        Examples
+        --------
+        >>> module = Module()
+        >>> module.register_buffer("steps", np.array(0))
+        >>> module.steps, module.state_dict()
+        (array(0), {'steps': array(0)})
+        """
+        buffers = self.__dict__.setdefault("_buffers", {})
+        if not isinstance(name, str) or not name or "." in name:
+            raise ValueError(f"a buffer's name is that of an attribute, not {name!r}")
+        if hasattr(self, name) and name not in buffers:
+            raise ValueError(f"{type(self).__name__} has an attribute '{name}' already")
+        buffers[name] = persistent
+        setattr(self, name, None if array is None else np.asarray(plain(array)))
+
+    def named_buffers(self) -> Iterator[tuple[str, Any]]:
+        """Yield (dotted name, array) for every buffer."""
+        for name, buffer in self._named(lambda part: isinstance(part, Buffer)):
+            yield name, buffer.data
+
+    def buffers(self) -> list[Any]:
+        """The buffers, in order."""
+        return [array for _, array in self.named_buffers()]
+
+    def named_generators(self) -> Iterator[tuple[str, np.random.Generator]]:
+        """Yield (dotted name, generator) for every source of randomness that a layer draws from, each once.
+
+        A checkpoint keeps `generator.bit_generator.state`, and sets it again.
+
+        >>> noise = Module()
+        >>> noise.generator = np.random.default_rng(0)
+        >>> [name for name, generator in noise.named_generators()]
+        ['generator']
+        """
+        yield from self._named(is_generator)
+
+    # -- modules --------------------------------------------------------------------------------------------
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield ("", self), then (dotted name, module) for all below, depth first, each once."""
+        yield "", self
+        yield from self._named(is_module)
+
+    def modules(self) -> list[Module]:
+        """This module and all below, depth first, each once."""
+        return [module for _, module in self.named_modules()]
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield (name, module) for those that this one holds itself, those in lists and dicts too, each once."""
+        met = {id(self)}
+        for name, part in parts(self):
+            if is_module(part) and id(part) not in met:
+                met.add(id(part))
+                yield name, part
+
+    def children(self) -> list[Module]:
+        """The modules that this one holds itself, each once."""
+        return [module for _, module in self.named_children()]
+
+    def apply(self, function: Callable[[Module], Any]) -> Self:
+        """Call a function with every module, each after those that it holds; return self."""
+        for module in list(bottom_up(self)):
+            function(module)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Set `training` here and below: Dropout drops, BatchNorm learns its statistics. Return self.
+
+        >>> from tinygrad_ce.nn import MLP
+        >>> model = MLP([2, 3, 1]).eval()
+        >>> model.layers[0].training
+        False
+        """
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """`train(False)`."""
+        return self.train(False)
+
+    def to(self, dtype: DTypeLike) -> Self:
+        """Convert parameters, their gradients and floating buffers to a floating dtype, in place; return self.
+
+        Make the optimiser afterwards: it remembers dtypes.
+        """
+        kind = floating_dtype(dtype)
+        for _, part in self._named(lambda part: isinstance(part, (Value, Buffer))):
+            if np.asarray(part.data).dtype.kind == "f":
+                part.data = np.asarray(part.data, dtype=kind)
+                if isinstance(part, Value) and part.grad is not None:
+                    part.grad = np.asarray(plain(part.grad), dtype=kind)
+        return self
+
     # -- state ----------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """The parameters' data by name, as copies.
+        """The data of parameters and persistent buffers by name, as copies.
 
         >>> from tinygrad_ce.nn import Linear
         >>> {name: array.shape for name, array in Linear(3, 2).state_dict().items()}
         {'weight': (2, 3), 'bias': (2,)}
         """
-        return {name: np.array(value.data) for name, value in self.named_parameters()}
+        return {name: np.array(part.data) for name, part in self._stateful()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the parameters that `state_dict` gave: all of them, or none.
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Incompatible:
+        """Take over what `state_dict` gave: all of it, or nothing.
 
         Parameters
         ----------
         state : mapping of names to arrays
-            Copied, and converted to the parameters' dtypes.
+            Copied, and converted to the dtypes that are here.
+        strict : bool
+            Whether names have to be the same on both sides; if not, those that are not are returned.
+
+        Returns
+        -------
+        Incompatible
+            (missing_keys, unexpected_keys): two lists, empty where `strict`.
 
         Raises
         ------
         ValueError
-            If names are missing or unknown, or an array has another shape, is not of real numbers, holds nan,
-            or does not fit the parameter's dtype. The message lists what is wrong; the model is as it was.
+            If names are missing or unknown (under `strict`), or an array has another shape, is not of real numbers,
+            holds nan, or does not fit its dtype here. The message lists what is wrong; the model is as it was.
 
         Examples
         --------
@@ -119,11 +264,50 @@ class Module:
         Traceback (most recent call last):
             ...
         ValueError: this is not a state of Linear(2 → 1): 'bias' is missing
+        >>> layer.load_state_dict({"weight": [[1.0, 2.0]]}, strict=False)
+        Incompatible(missing_keys=['bias'], unexpected_keys=[])
         """
-        parameters = dict(self.named_parameters())
-        fresh = checked(state, {name: value.data for name, value in parameters.items()}, self._headline())
+        places = dict(self._stateful())
+        current = {name: part.data for name, part in places.items()}
+        fresh, incompatible = checked(state, current, self._headline(), strict=strict)
         for name, data in fresh.items():
-            parameters[name].data = data
+            places[name].data = data
+        return incompatible
+
+    def _stateful(self) -> Iterator[tuple[str, Any]]:
+        kept = lambda part: part.persistent if isinstance(part, Buffer) else isinstance(part, Value)
+        yield from self._named(kept)
+
+    # -- hooks ----------------------------------------------------------------------------------------------
+
+    def register_forward_pre_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(module, args)` before every forward; what it returns, unless None, are the arguments."""
+        return RemovableHandle(self._all_hooks().before, hook)
+
+    def register_forward_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(module, args, output)` after every forward; what it returns, unless None, is the output.
+
+        >>> from tinygrad_ce.nn import Linear
+        >>> layer, shapes = Linear(3, 2), []
+        >>> with layer.register_forward_hook(lambda module, args, out: shapes.append(out.shape)):
+        ...     _ = layer(np.ones((4, 3)))
+        >>> shapes
+        [(4, 2)]
+        """
+        return RemovableHandle(self._all_hooks().after, hook)
+
+    def register_full_backward_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(module, grad_input, grad_output)` when `backward` has come through the module.
+
+        Both are tuples, of one gradient for each positional argument and for each output, None where there is none.
+        What the hook returns, unless None, takes the place of grad_input. It is called once for each call of the
+        module and each `backward()`; `tg.grad` and its kin pass by.
+        """
+        return RemovableHandle(self._all_hooks().backward, hook)
+
+    def _all_hooks(self) -> Hooks:
+        hooks: Hooks = self.__dict__.setdefault("_hooks", Hooks())
+        return hooks
 
     # -- text -----------------------------------------------------------------------------------------------
 
@@ -135,49 +319,44 @@ class Module:
         """The repr on one line."""
         return f"{type(self).__name__}({self.extra_repr()})"
 
+    def _name(self) -> str:
+        """The headline, and the place in the network that was called, for messages."""
+        place = self.__dict__.get("_place", "")
+        return f"{place}: {self._headline()}" if place else self._headline()
+
     def __repr__(self) -> str:
         lines = []
-        for name, part in _parts(self):
-            text = repr(part) if isinstance(part, Module) else str(part.shape)
+        for name, part in parts(self):
+            if is_generator(part):
+                continue
+            text = repr(part) if is_module(part) else str(np.shape(part.data))
             lines.append(f"{name}: {text}".replace("\n", "\n  "))
         lines += [extra] if (extra := self.extra_repr()) else []
         if not lines:
             return f"{type(self).__name__}()"
         return "\n  ".join([f"{type(self).__name__}(", *lines]) + "\n)"
 
+    # -- names ----------------------------------------------------------------------------------------------
 
-# -- where parameters are looked for ------------------------------------------------------------------------
+    def _named(self, wanted: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+        """What is held here and below and is wanted, by name."""
+        names = set()
+        for name, part in walk(self):
+            if wanted(part):
+                if name in names:
+                    what = "parameters" if isinstance(part, Value) else "parts"
+                    raise ValueError(f"two {what} of {type(self).__name__} are named '{name}': rename one's key")
+                names.add(name)
+                yield name, part
 
-
-def _leaves(module: Module, seen: set[int]) -> Iterator[tuple[str, Value]]:
-    """Leaf Values with dotted names, depth first; `seen` holds what was met (modules may cycle)."""
-    seen.add(id(module))
-    for name, part in _parts(module):
-        if id(part) in seen:
-            continue
-        if isinstance(part, Value):
-            seen.add(id(part))
-            yield name, part
-        else:
-            yield from ((f"{name}.{inner}", value) for inner, value in _leaves(part, seen))
-
-
-def _parts(module: Module) -> Iterator[tuple[str, Module | Value]]:
-    """The Modules and leaf Values that a module holds itself, those in containers included."""
-    for name, attribute in vars(module).items():
-        if not name.startswith("_"):
-            yield from _inside(name, attribute, ())
+    def _label(self) -> None:
+        """Tell parameters and modules what they are called from here."""
+        self.__dict__["_labelled"] = True
+        self.parameters()
+        for name, module in self._named(is_module):
+            module.__dict__["_place"] = _fuller(module.__dict__.get("_place", ""), name)
 
 
-def _inside(name: str, thing: Any, holders: tuple[int, ...]) -> Iterator[tuple[str, Module | Value]]:
-    if isinstance(thing, Module) or (isinstance(thing, Value) and _learnt(thing)):
-        yield name, thing
-    elif isinstance(thing, (list, tuple, dict)) and id(thing) not in holders:
-        items = thing.items() if isinstance(thing, dict) else enumerate(thing)
-        for key, item in items:
-            yield from _inside(f"{name}.{key}", item, (*holders, id(thing)))
-
-
-def _learnt(value: Value) -> bool:
-    """Whether a Value can be a parameter: no result of an operation, of a dtype that takes small steps."""
-    return value.op is None and value.dtype.kind == "f"
+def _fuller(known: str, name: str) -> str:
+    # A layer called on its own has said "weight"; the network that holds it knows the whole name.
+    return name if not known or name.endswith(f".{known}") else known

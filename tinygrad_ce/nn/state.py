@@ -1,9 +1,9 @@
-"""A state: parameters' data by name; and whether one fits a model."""
+"""A state: the data of parameters and buffers by name; and whether one fits a model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,17 @@ from ..node import plain
 _SHOWN = 4
 
 
-def checked(state: Mapping[str, Any], current: Mapping[str, Any], of: str) -> dict[str, Any]:
-    """Return the arrays of `state` as new data for the parameters whose data are `current`.
+class Incompatible(NamedTuple):
+    """Names that a state lacks, and names that a model does not know."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+def checked(
+    state: Mapping[str, Any], current: Mapping[str, Any], of: str, *, strict: bool = True
+) -> tuple[dict[str, Any], Incompatible]:
+    """Return the arrays of `state` as new data in the place of `current`, and the names that do not fit.
 
     Parameters
     ----------
@@ -22,6 +31,8 @@ def checked(state: Mapping[str, Any], current: Mapping[str, Any], of: str) -> di
         What is to be replaced: gives names, shapes and dtypes.
     of : str
         What the error calls the model.
+    strict : bool
+        Whether a name that does not fit is an error.
 
     Raises
     ------
@@ -30,7 +41,7 @@ def checked(state: Mapping[str, Any], current: Mapping[str, Any], of: str) -> di
 
     Examples
     --------
-    >>> checked({"w": [1, 2]}, {"w": np.zeros(2)}, "Line()")
+    >>> checked({"w": [1, 2]}, {"w": np.zeros(2)}, "Line()")[0]
     {'w': array([1., 2.])}
     >>> checked({"w": [1, 2], "u": 0}, {"w": np.zeros(3)}, "Line()")
     Traceback (most recent call last):
@@ -39,18 +50,21 @@ def checked(state: Mapping[str, Any], current: Mapping[str, Any], of: str) -> di
     """
     if not isinstance(state, Mapping):
         raise ValueError(f"a state maps names to arrays; this is a {type(state).__name__}")
-    faults = [f"{name!r} is missing" for name in current if name not in state]
-    faults += [f"{name!r} is unknown" for name in state if name not in current]
+    missing = [name for name in current if name not in state]
+    unexpected = [name for name in state if name not in current]
+    faults: list[str] = []
+    if strict:
+        faults += [f"{name!r} is missing" for name in missing] + [f"{name!r} is unknown" for name in unexpected]
+        missing, unexpected = [], []
     fresh = {}
     for name, old in current.items():
         if name in state:
-            new, fault = _replacement(state[name], old)
-            fresh[name] = new
+            fresh[name], fault = _replacement(state[name], old)
             faults += [f"{name!r} {fault}"] if fault else []
     if faults:
         more = f"; and {len(faults) - _SHOWN} faults more" if len(faults) > _SHOWN else ""
         raise ValueError(f"this is not a state of {of}: {'; '.join(faults[:_SHOWN])}{more}")
-    return fresh
+    return fresh, Incompatible(missing, unexpected)
 
 
 def _replacement(new: Any, old: Any) -> tuple[Any, str]:
@@ -59,15 +73,17 @@ def _replacement(new: Any, old: Any) -> tuple[Any, str]:
         array = np.asarray(plain(new))
     except ValueError:
         return None, "is a ragged sequence, no array"
-    if array.dtype.kind not in "fiu":
+    dtype = np.dtype(np.float64) if type(old) is float else old.dtype
+    if array.dtype.kind not in ("fiub" if dtype.kind == "b" else "fiu"):
         return None, f"holds {array.dtype}, no real numbers"
     if array.shape != np.shape(old):
         return None, f"has shape {array.shape}, the model's {np.shape(old)}"
     if np.any(np.isnan(array)):
         return None, "holds nan: its training had diverged"
-    dtype = np.float64 if type(old) is float else old.dtype
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         cast = np.array(array, dtype=dtype)
     if np.any(np.isinf(cast) & np.isfinite(array)):
-        return None, f"holds numbers too large for {np.dtype(dtype)}"
+        return None, f"holds numbers too large for {dtype}"
+    if dtype.kind != "f" and np.any(cast != array):
+        return None, f"holds numbers that are none of {dtype}"
     return (float(cast) if type(old) is float else cast), ""

@@ -19,6 +19,7 @@ from ..node import Node
 from ..registry import implements
 
 Key = tuple[Any, ...]
+ROWS: Key = (("array", 0),)  # x[indices]
 
 
 def encode(key: Any) -> tuple[list[Any], Key]:
@@ -110,11 +111,22 @@ def scatter_add(x: Any, *indices: Any, key: Key, shape: tuple[int, ...]) -> Any:
     if not isinstance(x, _WRITABLE):
         return _added_up(x, _places(shape)[where], shape)
     out = np.zeros(shape, dtype=np.result_type(x))
-    if any(i.dtype.kind != "b" for i in indices):
+    if key == ROWS and indices[0].dtype.kind != "b" and indices[0].size > shape[0] and np.ndim(x) > indices[0].ndim:
+        _add_rows(out, indices[0].ravel(), np.reshape(x, (indices[0].size, *shape[1:])))
+    elif any(i.dtype.kind != "b" for i in indices):
         np.add.at(out, where, x)  # repeats add up
     else:
         out[where] = x
     return out
+
+
+def _add_rows(out: Any, places: Any, rows: Any) -> None:
+    """out[places] += rows where places come often: sorted, so that each place's rows are added up in one go."""
+    places = np.where(places < 0, places + len(out), places)
+    order = np.argsort(places, kind="stable")
+    places = places[order]
+    starts = np.flatnonzero(np.concatenate([[True], places[1:] != places[:-1]]))
+    out[places[starts]] = np.add.reduceat(rows[order], starts, axis=0)
 
 
 def index(x: Any, key: Any) -> Any:
@@ -163,6 +175,8 @@ def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 )
 def scatter_along_axis(x: Any, indices: Any, *, axis: int | None, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with `x` added at `indices` along `axis`: the transpose of `take_along_axis`."""
+    if axis is not None and axis % len(shape) == len(shape) - 1:
+        return _scattered_rows(x, indices, shape)
     grid: list[Any] = list(np.ix_(*[np.arange(n) for n in shape]))
     if axis is not None:
         grid[axis] = indices
@@ -176,7 +190,28 @@ def scatter_along_axis(x: Any, indices: Any, *, axis: int | None, shape: tuple[i
     return out
 
 
+def _scattered_rows(x: Any, indices: Any, shape: tuple[int, ...]) -> Any:
+    """`scatter_along_axis` along the last axis: np.bincount is several times as fast as np.add.at."""
+    *lead, n = shape
+    rows = math.prod(lead)
+    begins = np.reshape(np.arange(rows) * n, (*lead, 1))
+    if not isinstance(x, _WRITABLE) or not isinstance(indices, np.ndarray):
+        return _added_up(x, np.where(indices < 0, indices + n, indices) + begins, shape)
+    least = np.minimum.reduce(indices, axis=None, initial=0)
+    if least < -n or np.maximum.reduce(indices, axis=None, initial=-1) >= n:
+        raise IndexError(f"an index is out of range for an axis of size {n}")
+    places = begins + (indices if least == 0 else np.where(indices < 0, indices + n, indices))
+    dtype = np.result_type(x)
+    if dtype in _COUNTED:
+        sums = np.bincount(places.ravel(), np.broadcast_to(x, places.shape).ravel(), minlength=rows * n)
+        return sums.astype(dtype, copy=False).reshape(shape)
+    out = np.zeros(rows * n, dtype=dtype)
+    np.add.at(out, places, x)
+    return out.reshape(shape)
+
+
 _WRITABLE = (np.ndarray, np.generic, float)
+_COUNTED = (np.dtype(np.float64), np.dtype(np.float32))  # what np.bincount adds up, in float64
 
 
 def _places(shape: tuple[int, ...]) -> Any:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from ..arrays import as_array
 from ..node import Node, plain
 from ..registry import composed
+from .indexing import index
 
 
 def _calls(*calls: Any) -> Any:
@@ -59,12 +61,12 @@ def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect
 )
 def _take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
     a, axis = _flat(a, axis if np.ndim(a) else None)
-    indices = np.asarray(plain(indices))
+    indices = as_array(plain(indices))  # a traced array stays one
     indices = indices.astype(np.intp) if indices.size == 0 or indices.dtype.kind == "b" else indices
     n = np.shape(a)[axis]
     if mode != "raise":
         indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
-    return a[(slice(None),) * axis + (indices if indices.ndim else int(indices),)]
+    return index(a, (slice(None),) * axis + (indices,))
 
 
 @composed(

@@ -26,7 +26,10 @@ from .identity import is_zero
 from .regions import Path, inequality
 
 DIGITS = 60
-CONSTANTS = (sympy.log(2), sympy.log(10), sympy.pi, 1 / sympy.pi, sympy.sqrt(sympy.pi), 1 / sympy.sqrt(sympy.pi))
+CONSTANTS = (
+    *(sympy.log(2), sympy.log(10), sympy.pi, 1 / sympy.pi, sympy.sqrt(sympy.pi), 1 / sympy.sqrt(sympy.pi)),
+    *(sympy.sqrt(2), sympy.sqrt(2) / sympy.sqrt(sympy.pi), 1 / sympy.sqrt(2 * sympy.pi)),
+)
 _TIE = mpmath.mpf(10) ** -40
 
 SYMPY: Mapping[str, Any] = MappingProxyType(
@@ -59,6 +62,8 @@ SYMPY: Mapping[str, Any] = MappingProxyType(
         "arccosh": sympy.acosh,
         "arctanh": sympy.atanh,
         "arctan2": sympy.atan2,
+        "erf": sympy.erf,
+        "erfc": sympy.erfc,
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,6 +22,12 @@ class EpochReport:
     validation_loss, validation_accuracy : float or None
         On the validation data, after the epoch; None without them.
     seconds : float
+    step : int
+        Steps done so far, over all epochs.
+    lr : float or None
+        The learning rate of the epoch's last step.
+    metrics, validation_metrics : dict
+        What the metrics of `fit` say, by name.
     """
 
     epoch: int
@@ -30,6 +37,33 @@ class EpochReport:
     validation_loss: float | None
     validation_accuracy: float | None
     seconds: float
+    step: int = 0
+    lr: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    validation_metrics: dict[str, float] = field(default_factory=dict)
+
+    def value(self, name: str) -> float:
+        """A number of the report by its name: "validation_loss", "f1", "validation_f1".
+
+        >>> EpochReport(1, 1, 0.5, None, None, None, 0.1, metrics={"f1": 0.75}).value("f1")
+        0.75
+
+        Raises
+        ------
+        ValueError
+            If the report has none of that name; the message lists those that it has.
+        """
+        numbers = self.numbers()
+        if name not in numbers:
+            raise ValueError(f"the epoch's report has no '{name}'; it has {', '.join(numbers)}")
+        return numbers[name]
+
+    def numbers(self) -> dict[str, float]:
+        """Losses, accuracies and metrics by name, those that there are."""
+        found: dict[str, float | None] = {"loss": self.loss, "accuracy": self.accuracy, **self.metrics}
+        found |= {"validation_loss": self.validation_loss, "validation_accuracy": self.validation_accuracy}
+        found |= {f"validation_{name}": value for name, value in self.validation_metrics.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass
@@ -39,7 +73,7 @@ class History:
     Attributes
     ----------
     reports : list of EpochReport
-        Of the epochs that were completed.
+        Of the epochs that were completed, those before a resumption too.
     interrupted : bool
         Whether Ctrl-C ended it.
     stopped : bool
@@ -79,9 +113,31 @@ class History:
     def seconds(self) -> list[float]:
         return [report.seconds for report in self.reports]
 
+    def column(self, name: str) -> list[float]:
+        """A number of every report by its name, as in `EpochReport.value`."""
+        return [report.value(name) for report in self.reports]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> History:
+        """The history that `to_dict` wrote.
+
+        >>> history = History([EpochReport(1, 1, 0.5, 0.75, None, None, 0.1)], stopped=True)
+        >>> History.from_dict(history.to_dict()) == history
+        True
+
+        Raises
+        ------
+        ValueError
+            If it is something else.
+        """
+        try:
+            return cls([EpochReport(**report) for report in data["reports"]], data["interrupted"], data["stopped"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"this is no history: {error}") from None
 
     def __repr__(self) -> str:
         end = ", interrupted" * self.interrupted + ", stopped" * self.stopped
@@ -92,3 +148,8 @@ class History:
         text = f"History({count}: loss {last.loss:.4g}"
         text += "" if last.accuracy is None else f", accuracy {last.accuracy:.1%}".replace("%", " %")
         return f"{text}{end})"
+
+    def _repr_html_(self) -> str:
+        from .curve import history_html
+
+        return history_html(self)

@@ -3,11 +3,7 @@
 import io
 import os
 import pickle
-import signal
 import stat
-import subprocess
-import sys
-import time
 import zipfile
 
 import numpy as np
@@ -214,7 +210,9 @@ def test_another_models_file(saved):
     ("arguments", "error"),
     [
         ((3,), TypeError),
-        (({"a": "text"},), ValueError),
+        (({"a": np.array("text")},), ValueError),
+        (({"../a": 1.0},), ValueError),
+        (({"model": MLP([1, 1]), "b": 1.0},), TypeError),
         (({"": 1.0},), ValueError),
         (({1: 1.0},), ValueError),
         (({"__meta__": 1.0},), ValueError),
@@ -266,27 +264,3 @@ def test_replacing_keeps_permissions_and_follows_links(tmp_path):
         file.write(b"")
     (tmp_path / "plain").touch()
     assert (tmp_path / "fresh").stat().st_mode == (tmp_path / "plain").stat().st_mode
-
-
-WRITER = """
-import sys, numpy as np
-from tinygrad_ce.nn import save
-for k in range(10**9):
-    save(sys.argv[1], {"a": np.full(200_000, float(k)), "b": np.full(200_000, float(k))})
-    if k == 0:
-        print("begun", flush=True)
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kill -9")
-@pytest.mark.parametrize("delay", [0.0, 0.003, 0.011, 0.023, 0.05])
-def test_a_process_killed_while_saving_leaves_a_whole_file(tmp_path, delay):
-    path = tmp_path / "model.npz"
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE)
-    writer.stdout.readline()
-    time.sleep(delay)
-    writer.send_signal(signal.SIGKILL)
-    writer.communicate()
-    state = load(path).state
-    assert state["a"].shape == state["b"].shape == (200_000,)
-    assert np.unique(np.concatenate([state["a"], state["b"]])).size == 1
