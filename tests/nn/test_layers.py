@@ -117,6 +117,13 @@ def test_an_embeddings_gradient_adds_up_over_repeats_and_stays_off_the_padding()
         expected[indices[at]] += g[at]
     expected[2] = 0.0
     np.testing.assert_allclose(layer.weight.grad, expected, rtol=1e-12, atol=1e-14)
+    big = tg.Value(RNG.normal(size=(4, 2, 3)))
+    rows = RNG.integers(-4, 4, size=(9, 5))
+    g = RNG.normal(size=(9, 5, 2, 3))
+    big[rows].backward(g)
+    expected = np.zeros((4, 2, 3))
+    np.add.at(expected, rows, g)
+    np.testing.assert_allclose(big.grad, expected, rtol=1e-12, atol=1e-13)
     assert layer(3).shape == (3,) and layer(np.zeros((0, 2), int)).shape == (0, 2, 3)
 
 

@@ -163,7 +163,15 @@ def _gelu_slope(out: Any, x: Any, *, approximate: str) -> Any:
         z = _twice_u(x)
         bend = (2.0 * _ROOT_2_OVER_PI) * (1.0 + (3.0 * _CUBIC) * x * x)
         return sigmoid(z) + x * bend * sigmoid_density(z)
-    return normal_cdf(x) + x * (ONE_OVER_ROOT_2PI * np.exp(-0.5 * x * x))
+    return _cdf_of(out, x) + x * (ONE_OVER_ROOT_2PI * np.exp(-0.5 * x * x))
+
+
+def _cdf_of(out: Any, x: Any) -> Any:
+    """Φ(x), which the forward has computed: of ndarrays out / x."""
+    if type(x) is not np.ndarray or type(out) is not np.ndarray or x.dtype.itemsize < 4:
+        return normal_cdf(x)
+    zero = x == 0
+    return np.where(zero, 0.5, out / np.where(zero, 1.0, x))
 
 
 closed_elementwise(gelu, "analytic", _gelu_slope, formula="g (Φ(x) + x φ(x)); of tanh, g (σ(2u) + 2 x u′ σ′(2u))")

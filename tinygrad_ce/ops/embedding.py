@@ -10,10 +10,8 @@ import numpy as np
 from ..arrays import as_array, is_eager
 from ..invariants import homogeneous
 from ..registry import op
-from .indexing import getitem, scatter_add
+from .indexing import ROWS, getitem, scatter_add
 from .targets import first, where
-
-_ROWS = (("array", 0),)
 
 
 def _samples(rng: np.random.Generator) -> Iterable[Any]:
@@ -53,12 +51,12 @@ def embedding(weight: Any, indices: Any) -> Any:
     >>> table.grad[:, 0].tolist()
     [1.0, 0.0, 2.0]
     """
-    return getitem(weight, indices, key=_ROWS)
+    return getitem(weight, indices, key=ROWS)
 
 
 @embedding.forward
 def _(weight: Any, indices: Any) -> Any:
-    return getitem.kernel(weight, indices, key=_ROWS)
+    return getitem.kernel(weight, indices, key=ROWS)
 
 
 @embedding.guard
@@ -75,7 +73,7 @@ def _(weight: Any, indices: Any) -> None:
 
 
 def _to_weight(g: Any, out: Any, weight: Any, indices: Any) -> Any:
-    return scatter_add(g, indices, key=_ROWS, shape=np.shape(weight))
+    return scatter_add(g, indices, key=ROWS, shape=np.shape(weight))
 
 
 embedding.derivation("analytic", formula="g, added up at the indices")((_to_weight, None))

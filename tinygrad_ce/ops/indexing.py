@@ -19,6 +19,7 @@ from ..node import Node
 from ..registry import implements
 
 Key = tuple[Any, ...]
+ROWS: Key = (("array", 0),)  # x[indices]
 
 
 def encode(key: Any) -> tuple[list[Any], Key]:
@@ -110,11 +111,22 @@ def scatter_add(x: Any, *indices: Any, key: Key, shape: tuple[int, ...]) -> Any:
     if not isinstance(x, _WRITABLE):
         return _added_up(x, _places(shape)[where], shape)
     out = np.zeros(shape, dtype=np.result_type(x))
-    if any(i.dtype.kind != "b" for i in indices):
+    if key == ROWS and indices[0].dtype.kind != "b" and indices[0].size > shape[0] and np.ndim(x) > indices[0].ndim:
+        _add_rows(out, indices[0].ravel(), np.reshape(x, (indices[0].size, *shape[1:])))
+    elif any(i.dtype.kind != "b" for i in indices):
         np.add.at(out, where, x)  # repeats add up
     else:
         out[where] = x
     return out
+
+
+def _add_rows(out: Any, places: Any, rows: Any) -> None:
+    """out[places] += rows where places come often: sorted, so that each place's rows are added up in one go."""
+    places = np.where(places < 0, places + len(out), places)
+    order = np.argsort(places, kind="stable")
+    places = places[order]
+    starts = np.flatnonzero(np.concatenate([[True], places[1:] != places[:-1]]))
+    out[places[starts]] = np.add.reduceat(rows[order], starts, axis=0)
 
 
 def index(x: Any, key: Any) -> Any:

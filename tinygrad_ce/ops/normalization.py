@@ -86,11 +86,6 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axes: int = 1, e
     return normalised(x, layer_rows(x, axes), eps, weight, bias, less_mean)
 
 
-@layer_norm.forward
-def _(x: Any, weight: Any, bias: Any, *, axes: int, eps: float) -> Any:
-    return normalised(x, layer_rows(x, axes), eps, weight, bias, centred)
-
-
 @layer_norm.guard
 def _(x: Any, weight: Any, bias: Any, *, axes: int, eps: float) -> None:
     shape = np.shape(x)
@@ -99,7 +94,7 @@ def _(x: Any, weight: Any, bias: Any, *, axes: int, eps: float) -> None:
     _check_weights("layer_norm", shape[len(shape) - axes :], weight=weight, bias=bias)
 
 
-closed_forms(layer_norm, centred, layer_rows, bias=True)
+closed_forms(layer_norm, centred, layer_rows)
 
 # -- rms_norm --------------------------------------------------------------------------------------------------
 
@@ -146,7 +141,7 @@ def _(x: Any, weight: Any, *, axes: int, eps: float) -> None:
     _check_weights("rms_norm", shape[len(shape) - axes :], weight=weight)
 
 
-closed_forms(rms_norm, as_it_is, layer_rows, bias=False)
+closed_forms(rms_norm, as_it_is, layer_rows)
 
 # -- group_norm ------------------------------------------------------------------------------------------------
 
@@ -185,11 +180,6 @@ def group_norm(x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps
     return normalised(x, group_rows(x, groups), eps, weight, bias, less_mean)
 
 
-@group_norm.forward
-def _(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> Any:
-    return normalised(x, group_rows(x, groups), eps, weight, bias, centred)
-
-
 @group_norm.guard
 def _(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> None:
     shape = np.shape(x)
@@ -200,7 +190,7 @@ def _(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> None:
     _check_weights("group_norm", shape[1:2], weight=weight, bias=bias)
 
 
-closed_forms(group_norm, centred, group_rows, bias=True)
+closed_forms(group_norm, centred, group_rows)
 
 # -- batch_norm ------------------------------------------------------------------------------------------------
 
@@ -244,11 +234,6 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-
     return normalised(x, batch_rows(x), eps, weight, bias, less_mean)
 
 
-@batch_norm.forward
-def _(x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
-    return normalised(x, batch_rows(x), eps, weight, bias, centred)
-
-
 @batch_norm.guard
 def _(x: Any, weight: Any, bias: Any, *, eps: float) -> None:
     shape = np.shape(x)
@@ -263,7 +248,7 @@ def _(x: Any, weight: Any, bias: Any, *, eps: float) -> None:
     _check_weights("batch_norm", shape[1:2], weight=weight, bias=bias)
 
 
-closed_forms(batch_norm, centred, batch_rows, bias=True)
+closed_forms(batch_norm, centred, batch_rows)
 
 
 # -- with statistics that were kept ----------------------------------------------------------------------------

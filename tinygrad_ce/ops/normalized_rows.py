@@ -13,14 +13,17 @@ is along c, of which it knows exactly what becomes of it: h = α c + h⊥, α = 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..derivation import Derivation
 from ..forms import unbroadcast
 from ..node import plain
+from ..op import Op
+from . import normalized_blocks as blocks
 from .elementwise import inverse
 from .exponentials import narrow, wide
 
@@ -29,28 +32,49 @@ Arranger = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Rows:
-    """How an array is arranged as rows to be normalised, and how its channels' weights broadcast against it."""
+    """How an array is arranged as rows to be normalised, and how its weights broadcast against it.
+
+    Attributes
+    ----------
+    gather, restore : callable
+        The array as rows, and back.
+    weights : tuple of int
+        The shape in which a weight broadcasts against the array.
+    by_row : tuple of int or None
+        The shape in which it broadcasts against the rows; None: every entry has one.
+    """
 
     gather: Arranger
     restore: Arranger
     weights: tuple[int, ...]
+    by_row: tuple[int, int] | None
 
     def weight(self, w: Any) -> Any:
         return np.reshape(wide(w), self.weights)
+
+    def spread(self, w: Any, x: Any) -> Any:
+        """A weight as it broadcasts against the rows of x, 2-d."""
+        if w is None or self.by_row is not None:
+            return w if w is None else np.reshape(w, self.by_row)
+        return self.gather(np.broadcast_to(np.reshape(w, self.weights), np.shape(x)))
+
+    def collected(self, g: Any, like: Any) -> Any:
+        """A gradient of `spread` as one of the weight."""
+        return summed(self.restore(g), self, like) if self.by_row is None else np.reshape(g, np.shape(like))
 
 
 def layer_rows(x: Any, axes: int) -> Rows:
     shape = np.shape(x)
     lead, last = shape[: len(shape) - axes], shape[len(shape) - axes :]
     rows = (math.prod(lead), math.prod(last))
-    return Rows(lambda y: np.reshape(y, rows), lambda y: np.reshape(y, shape), last)
+    return Rows(lambda y: np.reshape(y, rows), lambda y: np.reshape(y, shape), last, (1, rows[1]))
 
 
 def group_rows(x: Any, groups: int) -> Rows:
     shape = np.shape(x)
     n = shape[0] * groups
     rows = (n, math.prod(shape) // max(n, 1))
-    return Rows(lambda y: np.reshape(y, rows), lambda y: np.reshape(y, shape), per_channel(shape))
+    return Rows(lambda y: np.reshape(y, rows), lambda y: np.reshape(y, shape), per_channel(shape), None)
 
 
 def batch_rows(x: Any) -> Rows:
@@ -61,6 +85,7 @@ def batch_rows(x: Any) -> Rows:
         lambda y: np.reshape(np.moveaxis(y, 1, 0), rows),
         lambda y: np.moveaxis(np.reshape(y, first), 0, 1),
         per_channel(shape),
+        (shape[1], 1),
     )
 
 
@@ -118,34 +143,47 @@ def affine(x: Any, rows: Rows, weight: Any, bias: Any) -> Any:
 
 
 def normalised(x: Any, rows: Rows, eps: float, weight: Any, bias: Any, centre: Arranger) -> Any:
-    """The forward, of arrays or of Values."""
+    """The decomposition, and the forward of arrays of any kind."""
     c = centre(rows.gather(wide(x)))
     return narrow(affine(rows.restore(c / _deviation(c, eps)), rows, weight, bias), x)
 
 
-def _to_input(through: Any, centre: Arranger, arrange: Callable[..., Rows]) -> Any:
-    """The rule of x: `through(h, c, eps)` of rows."""
+def _of_ndarrays(*xs: Any) -> bool:
+    return all(x is None or type(x) is np.ndarray for x in xs) and xs[0].dtype.kind == "f"
 
-    def rule(g: Any, out: Any, x: Any, weight: Any, *rest: Any, eps: float, **options: Any) -> Any:
+
+def _forward(centre: Arranger, arrange: Callable[..., Rows]) -> Any:
+    def forward(x: Any, weight: Any, bias: Any = None, *, eps: float, **options: Any) -> Any:
         rows = arrange(x, **options)
-        h = wide(g) if weight is None else wide(g) * rows.weight(weight)
-        return rows.restore(through(rows.gather(h), centre(rows.gather(wide(x))), eps))
+        if not _of_ndarrays(x, weight, bias):
+            return normalised(x, rows, eps, weight, bias, centre)
+        parts = rows.gather(x), rows.spread(weight, x), rows.spread(bias, x)
+        return rows.restore(blocks.forward(*parts, eps, centre is centred))
 
-    return rule
+    return forward
 
 
-def _to_weight(centre: Arranger, arrange: Callable[..., Rows]) -> Any:
-    def rule(g: Any, out: Any, x: Any, weight: Any, *rest: Any, eps: float, **options: Any) -> Any:
+def _rule(through: Any, centre: Arranger, arrange: Callable[..., Rows], fast: bool) -> Any:
+    """The gradients of x, weight and bias: `through(h, c, eps)` of rows; or that of blocks, where `fast`."""
+
+    def rule(g: Any, out: Any, inputs: tuple[Any, ...], params: dict[str, Any], needed: Sequence[int]) -> list[Any]:
+        (x, weight, *rest), options = inputs, dict(params)
+        eps = options.pop("eps")
         rows = arrange(x, **options)
-        c = centre(rows.gather(wide(x)))
-        return summed(wide(g) * rows.restore(c / _deviation(c, eps)), rows, weight)
-
-    return rule
-
-
-def _to_bias(arrange: Callable[..., Rows]) -> Any:
-    def rule(g: Any, out: Any, x: Any, weight: Any, bias: Any, *rest: Any, eps: float, **options: Any) -> Any:
-        return summed(wide(g), arrange(x, **options), bias)
+        to_x = to_weight = None
+        if fast and _of_ndarrays(x, g, weight):
+            parts = rows.gather(g), rows.gather(x), rows.spread(weight, x)
+            to_x, to_weight = blocks.backward(*parts, eps, centre is centred, 0 in needed, 1 in needed)
+            to_x = to_x if to_x is None else rows.restore(to_x)
+            to_weight = to_weight if to_weight is None else rows.collected(to_weight, weight)
+        else:
+            c = centre(rows.gather(wide(x)))
+            if 0 in needed:
+                h = wide(g) if weight is None else wide(g) * rows.weight(weight)
+                to_x = rows.restore(through(rows.gather(h), c, eps))
+            if 1 in needed:
+                to_weight = summed(wide(g) * rows.restore(c / _deviation(c, eps)), rows, weight)
+        return [to_x, to_weight, *[summed(wide(g), rows, bias) if 2 in needed else None for bias in rest]]
 
     return rule
 
@@ -156,19 +194,16 @@ def summed(g: Any, rows: Rows, like: Any) -> Any:
     return np.reshape(unbroadcast(g, target), np.shape(like))
 
 
-def closed_forms(normalise: Any, centre: Arranger, arrange: Callable[..., Rows], *, bias: bool) -> None:
-    """Give an op its two closed forms."""
-    rest = (_to_weight(centre, arrange), *([_to_bias(arrange)] if bias else []))
-    rest += (None,) * (len(normalise.input_names) - 1 - len(rest))
+def closed_forms(normalise: Op, centre: Arranger, arrange: Callable[..., Rows]) -> None:
+    """Give an op its forward and its two closed forms."""
+    normalise.forward(_forward(centre, arrange))
     stable = _stable_centred if centre is centred else _stable
     textbook = _analytic if centre is centred else _analytic_rms
     mean = " − mean h" if centre is centred else ""
-    normalise.derivation("stable", formula="(h⊥ + α c ε / s²) / s, h = α c + h⊥")(
-        (_to_input(stable, centre, arrange), *rest)
-    )
-    normalise.derivation("analytic", formula=f"(h{mean} − x̂ mean(h x̂)) / s")(
-        (_to_input(textbook, centre, arrange), *rest)
-    )
+    formula = "(h⊥ + α c ε / s²) / s, h = α c + h⊥; Σ g x̂; Σ g"
+    normalise.add(Derivation("stable", _rule(stable, centre, arrange, True), formula=formula))
+    formula = f"(h{mean} − x̂ mean(h x̂)) / s; Σ g x̂; Σ g"
+    normalise.add(Derivation("analytic", _rule(textbook, centre, arrange, False), formula=formula))
 
 
 def _analytic_rms(h: Any, c: Any, eps: float) -> Any:
