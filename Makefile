@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.installed
 
-.PHONY: demo test test-all lint format bench clean
+.PHONY: demo examples test test-all lint format bench clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tinygrad_ce needs Python 3.11 or newer; name one with: make PYTHON=python3.11")'
@@ -14,6 +14,10 @@ $(READY): pyproject.toml
 
 demo: $(READY)
 	$(RUN) -m tinygrad_ce demo $(ARGS)
+
+# Each in full, one after another; make examples ARGS=--short to see that they run.
+examples: $(READY)
+	for example in examples/*.py; do echo "== $$example"; $(RUN) $$example $(ARGS) || exit 1; done
 
 test: $(READY)
 	$(RUN) -m pytest -n auto $(ARGS)

@@ -4,7 +4,7 @@
     python -m benchmarks.gpt_against_torch --steps 50       quicker
 
 Prints the validation loss of both in nats a character, how far they lie apart, and the time that the steps took. The
-two take turns, some steps each, so that a machine that is busy for a while is busy for both. Without PyTorch it says so.
+two take turns, some steps each, so that a machine that is busy for a while is busy for both. It needs PyTorch.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import tinygrad_ce as tg
+from tinygrad_ce import nn, optim
 from tinygrad_ce.checkpoint import load, previous
-from tinygrad_ce.data import Loader, iris, split, standardise
+from tinygrad_ce.data import DataLoader, Dataset, Loader, augment, digits, iris, split, standardise
 from tinygrad_ce.nn import MLP
 from tinygrad_ce.optim import Adam
 from tinygrad_ce.train import Checkpoints, EarlyStopping, fit
@@ -241,3 +242,54 @@ def test_early_stopping_goes_on_counting(tmp_path):
     finished, once_more = job(tmp_path / "b.npz", 60, resume=True)
     assert len(once_more) == len(told)
     assert all(np.array_equal(finished.state_dict()[name], array) for name, array in whole.state_dict().items())
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+@pytest.mark.parametrize("step", [3, 8, 21])
+def test_a_network_of_layers_with_all_that_they_keep(tmp_path, suffix, step):
+    """BatchNorm, Dropout, float32, parameter groups, momentum, warm-up, images moved at random, batches made ahead."""
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors")
+    data = digits().take(range(128))
+    images = Dataset(data.inputs.reshape(-1, 1, 8, 8), data.targets, data.class_names, dtype=np.float32)
+
+    def job(path, resume=False, callbacks=()):
+        rng = np.random.default_rng(0)
+        new = {"rng": rng, "dtype": np.float32}
+        model = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1, **new),
+            nn.BatchNorm2d(4, dtype=np.float32),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Dropout(0.2, rng=rng),
+            nn.Linear(64, 10, **new),
+        )
+        groups = [{"params": [p for p in model.parameters() if (p.ndim > 1) == wide]} for wide in (True, False)]
+        optimiser = optim.SGD([{**groups[0], "weight_decay": 0.01}, groups[1]], lr=0.1, momentum=0.9, nesterov=True)
+        schedule = optim.SequentialLR(
+            optimiser,
+            [optim.LinearLR(optimiser, 0.1, total_iters=5), optim.CosineAnnealingLR(optimiser, 27)],
+            milestones=[5],
+        )
+        history = fit(
+            model,
+            DataLoader(images, 16, seed=1, transform=[augment.shift, augment.noise], prefetch=2),
+            tg.softmax_cross_entropy,
+            optimiser,
+            4,
+            validation=images,
+            schedule=tg.train.Stepping(schedule, every="step"),
+            callbacks=callbacks,
+            clip_norm=1.0,
+            checkpoint=path,
+            resume=resume,
+        )
+        state = [*model.state_dict().values(), *map(np.asarray, optimiser.state_dict().values())]
+        return history, [array.tobytes() for array in state], [r.numbers() for r in history.reports]
+
+    whole = job(tmp_path / f"a{suffix}")
+    stopped = job(tmp_path / f"b{suffix}", callbacks=[Interrupt(step=step)])
+    assert stopped[0].interrupted
+    resumed = job(tmp_path / f"b{suffix}", resume=True)
+    assert resumed[1:] == whole[1:]

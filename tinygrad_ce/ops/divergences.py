@@ -26,7 +26,7 @@ def _kl_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (np.zeros((0, 3)), np.zeros((0, 3))), {"reduction": "batchmean"}
 
 
-@op(samples=_kl_samples)
+@op(name="kl_divergence", samples=_kl_samples)
 def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Any:
     """p (log p − input), entry by entry, for log-probabilities `input` and probabilities p; 0 log 0 is 0.
 
