@@ -16,7 +16,6 @@ DIFFERENT = {
     "linalg.lstsq": "other residuals",
     "polydiv": "a remainder with zeros ahead",
 }
-    "polydiv": "a remainder with zeros ahead",
 CALLS = calls()
 TALLY = Tally()
 MOST = 4  # calls of each function: compiling them takes JAX long
