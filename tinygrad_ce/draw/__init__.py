@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..node import Node
+from .door import WithPlots
 from .graph import Edge, Graph, OpNode, ValueNode, graph_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ LIMIT = 500
 _RANKDIRS = ("LR", "RL", "TB", "BT")
 
 
+@WithPlots
 def draw(v: Node, *, limit: int = LIMIT, rankdir: str = "LR", legend: bool = True) -> Drawing:
     """The computation graph that led to `v`, as a picture.
 
