@@ -90,5 +90,5 @@ def test_a_film_without_frames_or_of_another_format_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no frame yet"):
         film.save(tmp_path / "film.gif")
     film()
-    with pytest.raises(ValueError, match="saved as .gif"):
+    with pytest.raises(ValueError, match=r"saved as \.gif"):
         film.save(tmp_path / "film.mp4")
