@@ -11,13 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..node import Node
+from .build import graph_of
 from .door import WithPlots
-from .graph import Edge, Graph, OpNode, ValueNode, graph_of
+from .graph import Arc, Cluster, Edge, Graph, GroupNode, OpNode, ValueNode
 
 if TYPE_CHECKING:
     from .drawing import Drawing
 
-__all__ = ["Edge", "Graph", "OpNode", "ValueNode", "draw", "graph_of"]
+__all__ = ["Arc", "Cluster", "Edge", "Graph", "GroupNode", "OpNode", "ValueNode", "draw", "graph_of"]
 
 LIMIT = 500
 _RANKDIRS = ("LR", "RL", "TB", "BT")

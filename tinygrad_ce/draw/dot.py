@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from . import style
-from .graph import Graph, OpNode, ValueNode
+from .graph import Graph, GroupNode, OpNode, ValueNode
 from .text import Table, clip, lines, safe, shape, table
 
 Attributes = dict[str, str]
@@ -17,7 +17,7 @@ _LOOKS = {"leaf": style.LEAF, "inner": style.INNER, "constant": style.CONSTANT}
 def nodes(graph: Graph) -> Iterator[tuple[str, Attributes]]:
     """Id and attributes of every node."""
     for node in graph.nodes:
-        yield node.id, _op(node) if isinstance(node, OpNode) else _value(node)
+        yield node.id, _value(node) if isinstance(node, ValueNode) else _op(node)
 
 
 def edges(graph: Graph) -> Iterator[tuple[str, str, Attributes]]:
@@ -77,8 +77,10 @@ def _grid(rows: Table, color: str = "") -> str:
 # -- ops -------------------------------------------------------------------------------------------------------
 
 
-def _op(node: OpNode) -> Attributes:
+def _op(node: OpNode | GroupNode) -> Attributes:
     """An ellipse: the op's sign or name, its options beneath."""
+    if isinstance(node, GroupNode):
+        return {"label": safe(node.name)}
     params = [f"{name}={clip(value, 24)}" for name, value in node.params]
     name = safe(clip(node.op, 40))
     if node.op in style.SYMBOLS:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calls import remember
+from ..node import next_number
 from ..value import Value
 from .state import checked
 
@@ -44,7 +46,10 @@ class Module:
         if "_labelled" not in self.__dict__:
             self.__dict__["_labelled"] = True
             self.parameters()
-        return self.forward(*args, **kwargs)
+        start = next_number()
+        out = self.forward(*args, **kwargs)
+        remember(self, start, out)
+        return out
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; a subclass defines it."""
