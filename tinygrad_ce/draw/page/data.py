@@ -14,11 +14,12 @@ from typing import Any
 
 from ...choice import choose, names_available, reachable
 from ...derivation import AUTODIFF, AssumptionError
+from ...forms import RULE
 from ...value import Value
 from ..build import graph_of, numbered
 from ..flow import seed_of
 from ..graph import Edge, Graph, OpNode, ValueNode
-from .agreement import agreement, sweep_of
+from .agreement import Sweep, agreement, sweep_of
 
 MOST_OPENED = 4  # so many times the limit, with everything opened; beyond, ops stay closed
 REFEREED = 4000  # Values; of more, two gradients are not compared
@@ -34,7 +35,7 @@ def data_of(
     seed = seed_of(v, gradient) if v.requires_grad else None
     asked = _asked(v, derivations)
     notes: list[str] = []
-    layers, graph = [], None
+    layers: list[dict[str, Any]] = []
     if seed is not None:
         layers, notes = _layers(v, asked, gradient, limit, told)
     graph = _opened(v, AUTODIFF if seed is not None else None, gradient, limit, notes)
@@ -65,12 +66,9 @@ def _asked(v: Value, derivations: Iterable[str] | None) -> list[str | None]:
             choose(name, v)
         return [*asked]
     ops = {node.op for node in reachable(v).values() if node.op is not None}
-    names = names_available(ops)
-    return [None, AUTODIFF, *sorted(names - {AUTODIFF})] if len(names) > 1 or _composite(ops) else [None]
-
-
-def _composite(ops: Iterable[Any]) -> bool:
-    return any(op.decomposition is not None for op in ops)
+    names = names_available(ops) - {AUTODIFF, RULE}
+    composite = any(op.decomposition is not None for op in ops)
+    return [None, AUTODIFF, *sorted(names)] if names or composite else [None]
 
 
 def _opened(v: Value, derivation: str | None, gradient: Any, limit: int, notes: list[str]) -> Graph:
@@ -90,7 +88,9 @@ def _opened(v: Value, derivation: str | None, gradient: Any, limit: int, notes: 
 def _layers(
     v: Value, asked: list[str | None], gradient: Any, limit: int, told: _Told
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    layers, notes, sweeps = [], [], {}
+    layers: dict[str | None, dict[str, Any]] = {}
+    notes: list[str] = []
+    sweeps: dict[str | None, Sweep] = {}
     seed = seed_of(v, gradient)
     ids: Mapping[int, str] = {}
     for name in asked:
@@ -101,15 +101,13 @@ def _layers(
         except AssumptionError as error:
             notes.append(f"{name} is left out: {error}")
             continue
-        layers.append(_layer(v, name, graph, gradient, told))
-    for layer in layers:
-        name = layer["request"]
-        other = _beside(name, [known["request"] for known in layers])
+        layers[name] = _layer(v, name, graph, gradient, told)
+    for name, layer in layers.items():
+        other = _beside(name, list(layers))
         if name in sweeps and other in sweeps and other != name:
             layer["reference"] = other or "default"
             layer["agreement"] = agreement(sweeps[name], sweeps[other], ids)
-        del layer["request"]
-    return layers, notes
+    return [*layers.values()], notes
 
 
 def _beside(name: str | None, names: list[str | None]) -> str | None:
@@ -121,7 +119,7 @@ def _beside(name: str | None, names: list[str | None]) -> str | None:
 
 def _layer(v: Value, name: str | None, graph: Graph, gradient: Any, told: _Told) -> dict[str, Any]:
     """The numbers of one sweep."""
-    layer: dict[str, Any] = {"request": name, "name": name or "", "title": name or "default", "note": ""}
+    layer: dict[str, Any] = {"name": name or "", "title": name or "default", "note": ""}
     layer |= {"ops": {}, "adjoints": {}, "cotangents": {}, "arcs": [], "inside": False}
     _add(layer, graph, told, inside=False)
     made = {edge.target: edge.source for edge in graph.edges}

@@ -16,12 +16,14 @@ class Graph {
     for (const cluster of this.clusters.values()) {
       if (cluster.box) cluster.box = { ...cluster.box, order: cluster.order };
     }
-    this.maker = new Map(); // value id → the id of the op that made it, outside of frames of ops
     for (const edge of data.edges) {
-      const source = this.nodes.get(edge.source);
-      if (source && source.kind !== "value") this.maker.set(edge.target, edge.source);
+      const value = this.nodes.get(edge.target);
+      if (value.kind !== "value") continue;
+      // The op that made it: of an opened one, what the whole is called, and not its last part.
+      const frame = this.around(edge.source).find((id) => this.clusters.get(id).box && !this.around(value.id).includes(id));
+      const maker = this.thing(frame || edge.source);
+      value.made = maker.kind === "op" ? maker.op : maker.name;
     }
-    this.takers = new Map(); // value id → ids of what takes it, on the level of the value and above
   }
 
   summary(index) {

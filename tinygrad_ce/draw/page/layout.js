@@ -3,14 +3,14 @@
 // An item has w and h; what comes back is x and y, its upper left corner. Layers run along u (to the right, or down where
 // `down`), positions within a layer along v. Long edges are led through the layers they cross.
 
-const GAP = { u: 34, v: 12 };
+const GAP = { u: 28, v: 12 };
 const LONGEST = 14; // an edge over more layers than this is not led through each of them
 
 function layered(items, edges, down) {
   const size = items.map((item) => (down ? { u: item.h, v: item.w } : { u: item.w, v: item.h }));
   const n = items.length;
   const links = edges.filter(([a, b]) => a !== b);
-  const rank = ranked(n, links);
+  const { rank, sources } = ranked(n, links, items);
   const { cells, layers, segments, chains } = inLayers(n, size, links, rank);
   ordered(cells, layers, segments);
   placed(cells, layers, segments);
@@ -19,10 +19,11 @@ function layered(items, edges, down) {
   const depth = layers.map((layer) => Math.max(...layer.map((c) => cells[c].u), 0));
   const start = [];
   let at = 0;
-  for (const d of depth) {
+  depth.forEach((d, r) => {
+    if (r) at += d <= 1 || depth[r - 1] <= 1 ? GAP.u / 3 : GAP.u; // ports take little room
     start.push(at);
-    at += d + GAP.u;
-  }
+    at += d;
+  });
   let low = Infinity;
   let high = -Infinity;
   for (const cell of cells) {
@@ -31,7 +32,8 @@ function layered(items, edges, down) {
   }
   if (!cells.length) low = high = 0;
   items.forEach((item, i) => {
-    const u = start[cells[i].rank] + (depth[cells[i].rank] - size[i].u) / 2;
+    // What has no inputs stands at the end of its layer, where it is taken.
+    const u = start[cells[i].rank] + (depth[cells[i].rank] - size[i].u) * (item.port === "in" ? 0 : sources[i] ? 1 : 0.5);
     const v = cells[i].at - size[i].v / 2 - low;
     [item.x, item.y] = down ? [v, u] : [u, v];
   });
@@ -43,13 +45,13 @@ function layered(items, edges, down) {
     });
     routes.set(links[k], points);
   });
-  const long = Math.max(at - GAP.u, 0);
+  const long = at;
   const wide = high - low;
   return { w: down ? wide : long, h: down ? long : wide, routes };
 }
 
 // Which layer each item is in: one beyond the last of its inputs; what has none stands just before what first takes it.
-function ranked(n, links) {
+function ranked(n, links, items) {
   const after = Array.from({ length: n }, () => []);
   const waits = new Array(n).fill(0);
   for (const [a, b] of links) {
@@ -80,10 +82,14 @@ function ranked(n, links) {
     }
   }
   for (let i = 0; i < n; i++) {
-    if (!sources[i] || !after[i].length) continue;
+    if (!sources[i] || !after[i].length || items[i].port) continue;
     rank[i] = Math.max(0, Math.min(...after[i].map((b) => rank[b])) - 1);
   }
-  return rank;
+  const last = Math.max(0, ...rank);
+  items.forEach((item, i) => {
+    if (item.port === "out") rank[i] = last; // edges that leave a frame leave it at its end
+  });
+  return { rank, sources };
 }
 
 // Cells: the items, and a thin one wherever an edge crosses a layer.
@@ -226,7 +232,8 @@ function settle(row, wish) {
 }
 
 // Frames within frames: each is laid out on its own, and is one item of what is around it.
-// frame: { items, edges: [[a, b, edge]] (places in items), pad: {x, top, bottom} }; an item with `inner` is a frame.
+// frame: { items, edges: [[a, b, link]] (places in items) }; an item with `inner` is a frame, with a `pad` around it; one
+// with `port` is where edges cross the frame. A link gets the points that it is led through.
 function nested(frame, down) {
   for (const item of frame.items) {
     if (!item.inner) continue;
@@ -240,12 +247,11 @@ function nested(frame, down) {
 }
 
 // From places within frames to places in the world.
-function unfold(frame, x, y, each) {
+function unfold(frame, x, y) {
   for (const item of frame.items) {
     item.x += x;
     item.y += y;
-    each(item);
-    if (item.inner) unfold(item.inner, item.x + item.pad.x, item.y + item.pad.top, each);
+    if (item.inner) unfold(item.inner, item.x + item.pad.x, item.y + item.pad.top);
   }
   for (const [link, points] of frame.routes) link[2].points = points.map(([px, py]) => [px + x, py + y]);
 }

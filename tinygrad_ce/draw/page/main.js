@@ -31,15 +31,22 @@ class Page {
       resized: () => this.resized(),
     });
     this.controls();
+    this.turn();
     this.arrange();
-    this.view.fit();
+    this.view.start();
     this.say("");
   }
 
   // -- what is shown -----------------------------------------------------------------------------------------------
 
-  get down() {
-    return innerWidth < 700;
+  // To the right, or down: on a narrow screen down, else whichever shows more of it at once.
+  turn() {
+    const sizes = [false, true].map((down) => {
+      this.view.show(this.open, down);
+      return this.view.scale();
+    });
+    this.narrow = innerWidth < 700;
+    this.down = this.narrow || sizes[1] > 1.25 * sizes[0];
   }
 
   arrange() {
@@ -57,6 +64,7 @@ class Page {
     const slider = $("#step");
     slider.max = length;
     slider.value = this.step;
+    $("#scale-title").textContent = sweep?.reference ? `digits of ${sweep.title} that agree with ${sweep.reference}` : "";
   }
 
   // The closed forms of this sweep that are on the picture: over several nodes, or over the inside of an opened op.
@@ -94,7 +102,7 @@ class Page {
     if (thing.kind === "value" && this.sweep) {
       const now = this.sweep.at(thing.id, this.step);
       const due = this.sweep.into.has(thing.id) || thing.id === this.sweep.result;
-      if (now) gradient = `∂ ${clip(brief(now.total), 22)}${now.whole ? "" : " …"}`;
+      if (now) gradient = `∂ ${this.view.gradient(now.total)}${now.whole ? "" : " …"}`;
       else if (thing.role !== "constant" && due) gradient = "∂ ?";
       if (now && !this.atEnd && this.current().some((send) => send.to === thing.id)) classes.push("active");
       if (!now && !this.atEnd && thing.role !== "constant") classes.push("waits");
@@ -125,7 +133,7 @@ class Page {
   agreement(id) {
     const sweep = this.data.sweeps[this.which];
     const row = sweep?.agreement?.[id];
-    return row ? { row, a: sweep.title, b: this.data.reference } : null;
+    return row ? { row, a: sweep.title, b: sweep.reference } : null;
   }
 
   label(thing) {
@@ -200,16 +208,13 @@ class Page {
     this.view.drawn.get(id)?.focus({ preventScroll: true });
   }
 
+  // What was opened is shown whole where it can still be read.
   keepInView(id) {
     const item = this.view.byId.get(id);
     const { width, height } = $("#canvas").getBoundingClientRect();
-    const [w, h] = [item.w * this.view.k, item.h * this.view.k];
-    if (w > width - 30 || h > height - 30) {
-      this.view.fit();
-      return;
-    }
-    const [x, y] = [item.x * this.view.k + this.view.x, item.y * this.view.k + this.view.y];
-    this.view.pan(Math.min(0, width - 15 - x - w) + Math.max(0, 15 - x), Math.min(0, height - 15 - y - h) + Math.max(0, 15 - y));
+    const scale = Math.min((width - 28) / item.w, (height - 28) / item.h);
+    if (scale < this.view.k) this.view.zoom(Math.max(scale, Math.min(0.5, this.view.k)) / this.view.k);
+    this.view.shift(id);
   }
 
   // To a node, wherever it is: frames around it are opened.
@@ -318,10 +323,14 @@ class Page {
   }
 
   resized() {
-    if (this.view.down !== this.down) {
+    if (this.narrow !== innerWidth < 700) {
+      this.turn();
       this.arrange();
-      this.view.fit();
-    } else this.view.refresh();
+      this.view.start();
+    } else {
+      this.view.refresh();
+      if (this.chosen !== null && !this.view.byId.get(this.chosen)?.isFrame) this.view.shift(this.chosen);
+    }
   }
 
   // Along the edges, and to the neighbour in the same layer.
@@ -374,7 +383,6 @@ class Page {
       document.body.classList.toggle("agreement", event.target.checked);
       this.view.redress();
     });
-    $("#scale-title").textContent = `digits that agree with ${this.data.reference}`;
     $("#step").addEventListener("input", (event) => {
       this.pause();
       this.to(Number(event.target.value), true);
@@ -406,7 +414,6 @@ class Page {
       const id = event.target.dataset?.id;
       if (id && id !== this.chosen && event.target.matches(":focus-visible")) this.pick(id);
     });
-    this.told0 = true;
     this.details.show(null);
   }
 

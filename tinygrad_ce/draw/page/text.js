@@ -48,7 +48,8 @@ function called(thing) {
   if (thing.kind === "op") return thing.op;
   if (thing.kind === "module" || thing.kind === "group") return thing.name;
   if (thing.label) return oneLine(thing.label);
-  return thing.role === "constant" ? "constant" : thing.result ? "result" : thing.id;
+  if (thing.role === "constant") return "constant";
+  return thing.result ? "result" : thing.made ? `result of ${thing.made}` : thing.id;
 }
 
 function plural(count, word) {

@@ -31,13 +31,14 @@ class View {
     this.calls = calls; // state(thing): {classes, gradient}, label(thing), pick, toggle, hover
     this.world = svg.querySelector("#world");
     this.layers = {};
-    for (const name of ["frames", "far", "edges", "arcs", "nodes"]) {
+    for (const name of ["frames", "far", "edges", "arcs", "nodes", "flows"]) {
       this.layers[name] = make("g", { id: name });
       this.world.append(this.layers[name]);
     }
     this.layers.edges.setAttribute("aria-hidden", "true");
     this.layers.arcs.setAttribute("aria-hidden", "true");
     this.layers.far.setAttribute("aria-hidden", "true");
+    this.layers.flows.setAttribute("aria-hidden", "true");
     this.x = this.y = 0;
     this.k = 1;
     this.items = [];
@@ -71,25 +72,50 @@ class View {
       place.set(item.id, around.items.length);
       around.items.push(item);
     }
+    // Where edges from (or to) one node outside cross a frame, there is a port in it: an item without a size.
+    const ports = new Map();
+    const port = (frame, way, outside) => {
+      const key = `${frame} ${way} ${outside}`;
+      if (!ports.has(key)) {
+        const item = { id: key, port: way, w: 1, h: 5 };
+        const around = inside.get(frame);
+        ports.set(key, { item, place: around.items.length });
+        around.items.push(item);
+      }
+      return ports.get(key);
+    };
+    const link = (frame, a, b) => {
+      const made = { points: [] };
+      inside.get(frame).edges.push([a, b, made]);
+      return made;
+    };
     const chain = (id) => {
       const found = [id];
       for (let p = parent.get(id); p; p = parent.get(p)) found.push(p);
       return found;
     };
     for (const edge of edges) {
-      edge.points = [];
-      // The edge is one of the innermost frame around both ends, between what stands for them there.
+      edge.pieces = [];
+      // Out of the frames around its source, along the innermost frame around both, into those around its target.
       const a = chain(edge.source);
       const b = chain(edge.target);
       const common = b.find((id) => a.includes(id));
-      const from = a[common === undefined ? a.length - 1 : a.indexOf(common) - 1];
-      const to = b[common === undefined ? b.length - 1 : b.indexOf(common) - 1];
-      if (from === undefined || to === undefined || from === to) continue;
-      inside.get(common || "").edges.push([place.get(from), place.get(to), edge]);
+      const leaves = a.slice(0, common === undefined ? a.length : a.indexOf(common));
+      const enters = b.slice(0, common === undefined ? b.length : b.indexOf(common));
+      if (!leaves.length || !enters.length) continue;
+      for (let i = 0; i + 1 < leaves.length; i++) {
+        const out = port(leaves[i + 1], "out", edge.target);
+        edge.pieces.push(link(leaves[i + 1], place.get(leaves[i]), out.place), out.item);
+      }
+      edge.pieces.push(link(common || "", place.get(leaves.at(-1)), place.get(enters.at(-1))));
+      for (let i = enters.length - 1; i > 0; i--) {
+        const into = port(enters[i], "in", edge.source);
+        edge.pieces.push(into.item, link(enters[i], into.place, place.get(enters[i - 1])));
+      }
     }
     this.down = down;
     nested(root, down);
-    unfold(root, 0, 0, () => {});
+    unfold(root, 0, 0);
     this.items = all;
     this.byId = new Map(all.map((item) => [item.id, item]));
     this.edges = edges;
@@ -100,6 +126,7 @@ class View {
     this.height = end("y", "h");
     for (const element of this.drawn.values()) element.remove();
     this.drawn.clear();
+    this.layers.flows.replaceChildren();
   }
 
   frameTitle(frame) {
@@ -113,7 +140,10 @@ class View {
       const name = item.label ? clip(oneLine(item.label), 26) : "";
       if (name || shape(data)) lines.push({ text: name, font: "head", also: shape(data) });
       lines.push({ text: clip(brief(data), 30), font: "body" });
-      if (item.role !== "constant") lines.push({ text: "", font: "body", gradient: true });
+      // Room for the gradient by every derivation, so that nothing moves when it comes.
+      const sweeps = item.role === "constant" ? [] : this.graph.data.sweeps;
+      const gradients = sweeps.map((sweep) => measure(`∂ ${this.gradient(this.graph.summary(sweep.adjoints[item.id]))}`, FONTS.body));
+      if (item.role !== "constant") lines.push({ text: "", font: "body", gradient: Math.max(0, ...gradients) });
       item.least = 52;
     } else if (item.kind === "op") {
       const sign = SYMBOLS[item.op];
@@ -128,8 +158,12 @@ class View {
     }
     item.lines = lines;
     const wide = lines.map((line) => measure(line.text, FONTS[line.font]) + (line.also ? measure(line.also, FONTS.small) + 8 : 0) + (line.opens ? 14 : 0));
-    item.w = Math.min(Math.max(item.least, ...wide, lines.some((line) => line.gradient) ? 92 : 0) + 18, 240);
+    item.w = Math.min(Math.max(item.least, ...wide, ...lines.map((line) => line.gradient || 0)) + 18, 240);
     item.h = lines.length * 16 + (item.kind === "op" ? 12 : 12);
+  }
+
+  gradient(summary) {
+    return clip(brief(summary), 26);
   }
 
   ends(edge) {
@@ -142,7 +176,7 @@ class View {
 
   route(edge) {
     const [first, last] = this.ends(edge);
-    const points = [first, ...edge.points, last];
+    const points = [first, ...edge.pieces.flatMap((piece) => piece.points || [[piece.x + piece.w / 2, piece.y + piece.h / 2]]), last];
     let d = `M${first[0].toFixed(1)} ${first[1].toFixed(1)}`;
     for (let i = 1; i < points.length; i++) {
       const [x0, y0] = points[i - 1];
@@ -154,7 +188,8 @@ class View {
     const xs = points.map((p) => p[0]);
     const ys = points.map((p) => p[1]);
     edge.box = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-    edge.middle = points.length > 2 ? points[points.length >> 1] : [(first[0] + last[0]) / 2, (first[1] + last[1]) / 2];
+    const [p, q] = [points[0], points[1]];
+    edge.middle = [(p[0] + q[0]) / 2, (p[1] + q[1]) / 2]; // near the value, where what flows arrives
   }
 
   // Closed forms: a bow from a value back to the input that it sends its gradient to.
@@ -162,17 +197,27 @@ class View {
     this.arcs = arcs.filter((arc) => this.byId.has(arc.source) && this.byId.has(arc.target)).map((arc) => {
       const a = this.byId.get(arc.source);
       const b = this.byId.get(arc.target);
-      let d, middle;
+      // It passes beyond whatever lies between its ends: a cubic reaches three quarters of the way to its control points.
+      const [u, v, du, dv] = this.down ? ["y", "x", "h", "w"] : ["x", "y", "w", "h"];
+      const [low, high] = [Math.min(a[u], b[u]), Math.max(a[u] + a[du], b[u] + b[du])];
+      const between = this.items.filter((item) => !item.isFrame && item[u] < high && item[u] + item[du] > low);
+      const start = this.down ? [a.x + a.w, a.y + a.h / 2] : [a.x + a.w / 2, a.y];
+      const end = this.down ? [b.x + b.w, b.y + b.h / 2] : [b.x + b.w / 2, b.y];
+      let d, middle, room;
       if (this.down) {
-        const bow = Math.max(a.x + a.w, b.x + b.w) + 44 + 0.12 * Math.abs(a.y - b.y);
-        d = `M${a.x + a.w} ${a.y + a.h / 2}C${bow} ${a.y + a.h / 2} ${bow} ${b.y + b.h / 2} ${b.x + b.w} ${b.y + b.h / 2}`;
-        middle = [(a.x + a.w + b.x + b.w) / 8 + 0.75 * bow, (a.y + a.h / 2 + b.y + b.h / 2) / 2];
+        const peak = Math.max(...between.map((item) => item[v] + item[dv])) + 22;
+        const bow = peak + (peak - (start[0] + end[0]) / 2) / 3;
+        d = `M${start.join(" ")}C${bow} ${start[1]} ${bow} ${end[1]} ${end.join(" ")}`;
+        middle = [peak, (start[1] + end[1]) / 2];
+        room = peak + 90;
       } else {
-        const bow = Math.min(a.y, b.y) - 44 - 0.12 * Math.abs(a.x - b.x);
-        d = `M${a.x + a.w / 2} ${a.y}C${a.x + a.w / 2} ${bow} ${b.x + b.w / 2} ${bow} ${b.x + b.w / 2} ${b.y}`;
-        middle = [(a.x + a.w / 2 + b.x + b.w / 2) / 2, (a.y + b.y) / 8 + 0.75 * bow];
+        const peak = Math.min(...between.map((item) => item[v])) - 22;
+        const bow = peak + (peak - (start[1] + end[1]) / 2) / 3;
+        d = `M${start.join(" ")}C${start[0]} ${bow} ${end[0]} ${bow} ${end.join(" ")}`;
+        middle = [(start[0] + end[0]) / 2, peak];
+        room = peak - 24;
       }
-      return { ...arc, d, middle, key: `arc ${arc.source} ${arc.target} ${arc.op}` };
+      return { ...arc, d, middle, room, key: `arc ${arc.source} ${arc.target} ${arc.op}` };
     });
     for (const [key, element] of this.drawn) {
       if (!key.startsWith("arc ")) continue;
@@ -283,7 +328,7 @@ class View {
     const centre = item.x + item.w / 2;
     const top = item.y + (item.h - item.lines.length * 16) / 2 + 12;
     item.lines.forEach((line, k) => {
-      const text = make("text", { class: line.gradient ? "gradient" : line.font, x: centre, y: top + k * 16 + (line.font === "sign" ? 2 : 0) }, line.opens ? `▸ ${line.text}` : line.text);
+      const text = make("text", { class: line.gradient !== undefined ? "gradient" : line.font, x: centre, y: top + k * 16 + (line.font === "sign" ? 2 : 0) }, line.opens ? `▸ ${line.text}` : line.text);
       if (line.also) {
         const extra = make("tspan", { class: "small", dx: line.text ? 6 : 0 }, line.also);
         text.append(extra);
@@ -329,16 +374,16 @@ class View {
   dressEdge(edge, group) {
     const { classes, text } = this.calls.edge(edge);
     group.firstChild.setAttribute("class", classes);
-    let label = group.querySelector("text");
-    if (!text) {
-      if (label) label.remove();
-      return;
-    }
-    if (!label) group.append((label = make("text", { class: "flow", x: edge.middle[0], y: edge.middle[1] - 4 })));
-    label.textContent = text;
+    if (!text) return;
+    const wide = measure(text, FONTS.small) + 14;
+    const flow = make("g", { class: "flow" });
+    flow.append(make("rect", { x: edge.middle[0] - wide / 2, y: edge.middle[1] - 9, width: wide, height: 18, rx: 9 }));
+    flow.append(make("text", { x: edge.middle[0], y: edge.middle[1] + 4 }, text));
+    this.layers.flows.append(flow);
   }
 
   redress() {
+    this.layers.flows.replaceChildren();
     for (const item of this.items) {
       const element = this.drawn.get(item.id);
       if (element) this.dress(item, element);
@@ -353,15 +398,50 @@ class View {
 
   // -- moving -------------------------------------------------------------------------------------------------------
 
+  // How much room closed forms take beyond the graph: to the right, and above.
+  get room() {
+    const bows = this.arcs.map((arc) => arc.room);
+    return this.down ? [Math.max(0, ...bows.map((r) => r - this.width)), 0] : [0, Math.max(0, ...bows.map((r) => -r))];
+  }
+
+  // The scale at which all of it is in view.
+  scale() {
+    const { width, height } = this.svg.getBoundingClientRect();
+    const [beside, above] = this.room;
+    return Math.max(Math.min((width - 32) / (this.width + beside || 1), (height - 32) / (this.height + above || 1), 1.6), 0.004);
+  }
+
   fit() {
     const { width, height } = this.svg.getBoundingClientRect();
-    const above = this.arcs.length && !this.down ? 70 : 0;
-    const beside = this.arcs.length && this.down ? 90 : 0;
-    const scale = Math.min((width - 32) / (this.width + beside || 1), (height - 32) / (this.height + above || 1), 1.6);
-    this.k = Math.max(scale, 0.004);
+    const [beside, above] = this.room;
+    this.k = this.scale();
     this.x = (width - (this.width + beside) * this.k) / 2;
     this.y = (height - (this.height - above) * this.k) / 2;
     this.refresh();
+  }
+
+  // All of it, or where that could not be read, the end of it.
+  start() {
+    this.fit();
+    if (this.k >= 0.45) return;
+    const end = this.items.find((item) => item.result) || this.items.at(-1);
+    if (!end) return;
+    const { width, height } = this.svg.getBoundingClientRect();
+    this.k = 0.8;
+    this.x = this.down ? width / 2 - (end.x + end.w / 2) * this.k : width - 30 - (end.x + end.w) * this.k;
+    this.y = this.down ? height - 30 - (end.y + end.h) * this.k : height / 2 - (end.y + end.h / 2) * this.k;
+    this.refresh();
+  }
+
+  // As little to the side as brings an item into view; its beginning, where it is larger than the view.
+  shift(id) {
+    const item = this.byId.get(id);
+    if (!item) return;
+    const { width, height } = this.svg.getBoundingClientRect();
+    const by = (at, size, room) => (at < 14 || size > room - 28 ? 14 - at : Math.min(0, room - 14 - size - at));
+    const dx = by(item.x * this.k + this.x, item.w * this.k, width);
+    const dy = by(item.y * this.k + this.y, item.h * this.k, height);
+    this.pan(item.w * this.k > width - 28 ? width / 2 - (item.x + item.w / 2) * this.k - this.x : dx, dy);
   }
 
   zoom(factor, at) {
