@@ -60,12 +60,14 @@ if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
     from .check.grade import grade
     from .check.prove import prove
+    from .draw.page import explore
 
 _PARTS = ("data", "nn", "optim", "special", "train")
 _LATER = {
     "check_op": ".check.check_op",
     "check_registry": ".check.check_op",
     "bisect": ".check.bisect",
+    "explore": ".draw.page",
     "grade": ".check.grade",
     "gradcheck": ".check.gradcheck",
     "prove": ".check.prove",
@@ -107,6 +109,7 @@ __all__ = [
     "detect_mutation",
     "draw",
     "elementwise_grad",
+    "explore",
     "grad",
     "gradcheck",
     "grade",

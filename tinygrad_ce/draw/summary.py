@@ -84,8 +84,14 @@ def summarise(x: Any) -> Summary:
     if array.dtype.kind not in "biufc":
         return Summary(tuple(np.shape(x)), str(getattr(x, "dtype", type(x).__name__)))
     if array.size <= SMALL:
-        return Summary(array.shape, str(array.dtype), tuple(array.ravel().tolist()))
+        return Summary(array.shape, str(array.dtype), tuple(_python(array).ravel().tolist()))
     return _spread(array)
+
+
+def _python(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same where its elements become Python numbers by themselves; wider ones would stay NumPy's."""
+    wide = {"f": np.float64, "c": np.complex128}.get(array.dtype.kind)
+    return array if wide is None or array.dtype.itemsize <= np.dtype(wide).itemsize else array.astype(wide)
 
 
 def _spread(array: np.ndarray[Any, Any]) -> Summary:

@@ -8,6 +8,6 @@
 The page itself is page.html, page.css and six scripts, in the order of `html.SCRIPTS`.
 """
 
-from .explore import Exploration, explore
+from .exploration import Exploration, explore
 
 __all__ = ["Exploration", "explore"]

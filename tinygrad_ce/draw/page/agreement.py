@@ -1,4 +1,4 @@
-"""How far the gradients of two sweeps agree, node by node: digits, the entry where they differ most, the referee's word."""
+"""How far the gradients of two sweeps agree, node by node: digits, the worst entry, and the referee's word."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sweep_of(v: Value, seed: Any, name: str | None) -> Sweep:
 
 
 def agreement(mine: Sweep, reference: Sweep, ids: Mapping[int, str]) -> dict[str, dict[str, Any]]:
-    """Of each Value by its id: `digits` that agree, `relative` difference, where (`at`) and which numbers, `verdict`."""
+    """By id of Value: `digits` that agree, `relative` difference, where (`at`), both numbers, `verdict`."""
     found = {}
     with quiet():
         for number, id in ids.items():

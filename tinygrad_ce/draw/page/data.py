@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
+from ...check.sweeps import Sweep
 from ...choice import choose, names_available, reachable
 from ...derivation import AUTODIFF, AssumptionError
 from ...forms import RULE
@@ -19,7 +20,7 @@ from ...value import Value
 from ..build import graph_of, numbered
 from ..flow import seed_of
 from ..graph import Edge, Graph, OpNode, ValueNode
-from .agreement import Sweep, agreement, sweep_of
+from .agreement import agreement, sweep_of
 
 MOST_OPENED = 4  # so many times the limit, with everything opened; beyond, ops stay closed
 REFEREED = 4000  # Values; of more, two gradients are not compared

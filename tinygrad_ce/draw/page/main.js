@@ -23,7 +23,7 @@ class Page {
       state: (thing) => this.state(thing),
       label: (thing) => this.label(thing),
       edge: (edge) => this.edge(edge),
-      activeArc: (arc) => this.current().some((send) => send.arc?.key === arc.key || send.edge === arc.edge && arc.edge),
+      activeArc: (arc) => this.current().some((send) => (send.arc || send.edge) === arc.of),
       selected: () => this.chosen,
       tabbable: (id) => id === (this.view.byId.has(this.chosen) ? this.chosen : this.first()),
       press: (id) => this.press(id),
@@ -71,7 +71,7 @@ class Page {
   arcs() {
     if (!this.sweep) return [];
     const { sweep } = this.sweep;
-    const found = sweep.arcs.map((arc) => ({ ...arc }));
+    const found = sweep.arcs.map((arc) => ({ ...arc, of: arc }));
     for (const cluster of this.graph.clusters.values()) {
       if (!cluster.box || !this.open.has(cluster.id) || this.sweep.walks(cluster.id)) continue;
       const told = sweep.ops[cluster.id];
@@ -79,11 +79,8 @@ class Page {
       const result = this.data.edges.find((edge) => this.graph.nodes.get(edge.target)?.cluster === cluster.box.cluster && this.inside(edge.source, cluster.id));
       for (const edge of cluster.edges) {
         if (sweep.cotangents[edgeKey(edge)] === undefined || !result) continue;
-        found.push({ source: result.target, target: edge.source, op: cluster.name, derivation: told[0], formula: told[1], edge });
+        found.push({ source: result.target, target: edge.source, op: cluster.name, derivation: told[0], formula: told[1], of: edge });
       }
-    }
-    for (const arc of found) {
-      arc.key = arc.key || `${arc.source}>${arc.target}`;
     }
     return found.map((arc) => ({ ...arc, source: this.graph.standing(arc.source, this.open), target: this.graph.standing(arc.target, this.open) }));
   }
@@ -202,6 +199,7 @@ class Page {
     }
     this.view.refresh();
     if (opening) this.keepInView(id);
+    else this.view.shift(id);
     this.pick(id);
     this.told();
     this.say(`${called(this.graph.thing(id))} ${opening ? "opened" : "closed"}`);
