@@ -246,9 +246,13 @@ class Level:
                 self.ids[key] = self.ids["value", x.number]
         order = ancestry(out)
         level = Level(builder, order, self._inside(node, leaves, out), Grouping([]), f"{box.id}.", box.id, levels)
+        before = len(builder.edges)
         for inner in order[:-1]:
             level.node(inner)
         last = level.op(out, out.op)
+        # What went in as plain data and was not seen again: the result depends on it all the same.
+        used = {edge.source for edge in builder.edges[before:]}
+        builder.edges += [Edge(e.source, last, e.name) for e in edges if e.source not in used]
         return last
 
     def _inside(self, node: Node, leaves: list[Any], out: Node) -> Flow | None:
