@@ -15,8 +15,6 @@ from .summary import summarise
 if TYPE_CHECKING:
     from .builder import Level
 
-FEW = 8  # a box with more results shows none of them, but leads to where they are used
-
 
 class Boxes:
     """The groups of one level, and what is inside them.
@@ -30,53 +28,17 @@ class Boxes:
     def __init__(self, level: Level) -> None:
         self.level = level
         self.groups = level.grouping.groups
-        self.hidden: dict[int, Group] = {}
+        self.hidden = level.grouping.hidden()
         self.ids: dict[Group, str] = {}
         self.bundles: dict[tuple[str, str], int] = {}  # where the edge from one end to the other stands, ...
         self.bundled: Counter[int] = Counter()  # ... and how many values it is for
-        if self.groups:
-            self._hide()
-
-    def _hide(self) -> None:
-        users: dict[int, set[Group | None]] = {}
-        for node in self.level.order:
-            for x in node.inputs:
-                if isinstance(x, Node):
-                    users.setdefault(x.number, set()).add(self.groups.get(node.number))
-        users.setdefault(self.level.builder.result.number, set()).add(None)
-        results: dict[Group, list[int]] = {}
-        leaves = [node for node in self.level.order if node.op is None]
-        for node in self.level.order:
-            used, number = users.get(node.number, set()), node.number
-            if node.op is None:
-                holder = self._holder(number, used, len(leaves) > FEW)
-                if holder is not None:
-                    self.hidden[number] = holder
-            elif number in self.groups:
-                group = self.groups[number]
-                if used == {group}:
-                    self.hidden[number] = group
-                elif node is not self.level.builder.result:
-                    results.setdefault(group, []).append(number)
-        for group, numbers in results.items():
-            if len(numbers) > FEW:
-                self.hidden.update(dict.fromkeys(numbers, group))
-
-    def _holder(self, number: int, users: set[Group | None], many: bool) -> Group | None:
-        """The box that hides a leaf: the only one that takes it, or of many leaves any that stands for a stretch."""
-        if len(users) == 1:
-            (only,) = users
-            # What goes into a module is shown, unless it is a parameter.
-            if only is not None and (only.what != "module" or number in self.level.grouping.inner):
-                return only
-        return next((g for g in users if g is not None and g.what == "rest"), None) if many else None
 
     def draw(self, group: Group) -> str:
         """The id of a group's box, which is drawn when the first of its results is met."""
         if group in self.ids:
             return self.ids[group]
         level = self.level
-        frame = level.within(group.scope)
+        frame = level.within(None if level.grouping.flat else group.scope)
         prefix = "m" if group.what == "module" else "g"
         inputs = [x for node in group.members for x in node.inputs if isinstance(x, Node)]
         for x in inputs:

@@ -117,10 +117,11 @@ def numbered(
     grouping = Grouping.of(order, modules)
     if depth is not None:
         grouping.closed(depth)
-    if collapse:
+    large = limit is not None and summary and _count(order) > limit
+    if collapse or large:
         grouping.repeated()
-    if limit is not None and summary:
-        _fit(grouping, order, limit, walked, notes)
+    if large and limit is not None:
+        _fit(grouping, limit, _count(order), walked, notes)
     builder = Builder(v, derivation, primary, opened, depth)
     Level(builder, order, walked, grouping).draw()
     graph = Graph(
@@ -151,18 +152,14 @@ def _count(nodes: Sequence[Node]) -> int:
     return len(nodes) + len(made) + len({key for node in made for key, _ in constants(node)})
 
 
-def _fit(grouping: Grouping, order: Sequence[Node], limit: int, walked: Flow | None, notes: list[str]) -> None:
-    """Put into boxes what is too much: what repeats itself, then modules from the inside out, then all but a few."""
-    count = _count(order)
-    if count <= limit:
-        return
+def _fit(grouping: Grouping, limit: int, count: int, walked: Flow | None, notes: list[str]) -> None:
+    """Put into boxes what is too much: modules from the inside out, then all but a few ops."""
     notes.append(f"{count:,} nodes, drawn in summary; draw(v, limit={count}) draws them all")
-    grouping.repeated()
     for depth in sorted({scope.level for scope in grouping.scopes}, reverse=True):
-        if grouping.size(order) <= limit:
+        if grouping.size() <= limit:
             return
         grouping.closed(depth)
-    if grouping.size(order) > limit:
+    if grouping.size() > limit:
         norms = {} if walked is None else {n: _norm(g) for n, g in walked.adjoints.items()}
         grouping.digest(norms, KEEP)
         how = "with the largest gradients" if norms else "that were made last"

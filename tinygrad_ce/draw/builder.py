@@ -230,7 +230,7 @@ class Level:
     def opens(self, node: Node, op: Op, box: OpNode, edges: list[Edge]) -> str:
         """Draw an op's decomposition in its place; the id of its last op, empty where there is nothing in it."""
         builder = self.builder
-        scope = self.grouping.inner.get(node.number)
+        scope = self.grouping.scope(node)
         levels = self.levels + 1 + (0 if scope is None else scope.level + 1)
         if builder.depth is not None and levels > builder.depth:
             return ""
@@ -245,10 +245,14 @@ class Level:
                 key = ("value", leaf.number) if isinstance(leaf, Node) else id(leaf)
                 self.ids[key] = self.ids["value", x.number]
         order = ancestry(out)
-        level = Level(builder, order, self._inside(node, leaves, out), Grouping([]), f"{box.id}.", box.id, levels)
+        level = Level(builder, order, self._inside(node, leaves, out), Grouping(order), f"{box.id}.", box.id, levels)
+        before = len(builder.edges)
         for inner in order[:-1]:
             level.node(inner)
         last = level.op(out, out.op)
+        # What went in as plain data and was not seen again: the result depends on it all the same.
+        used = {edge.source for edge in builder.edges[before:]}
+        builder.edges += [Edge(e.source, last, e.name) for e in edges if e.source not in used]
         return last
 
     def _inside(self, node: Node, leaves: list[Any], out: Node) -> Flow | None:

@@ -101,6 +101,8 @@ class OpNode(_Plain):
         Whether it can be opened: it has a decomposition.
     place, cluster : str
         As of a ValueNode.
+    backward : bool
+        Whether this is not the op itself but its rule, in a backward graph.
     """
 
     id: str
@@ -111,6 +113,7 @@ class OpNode(_Plain):
     composite: bool = False
     place: str = ""
     cluster: str = ""
+    backward: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dictionary, for JSON."""
@@ -229,7 +232,7 @@ class Cluster(_Plain):
     Attributes
     ----------
     id : str
-    what : "module" or "op"
+    what : "module", "op" or "part" (forward, backward)
     name : str
         "Linear 'hidden'"; the name of an op.
     parent : str
@@ -243,7 +246,7 @@ class Cluster(_Plain):
     """
 
     id: str
-    what: Literal["module", "op"]
+    what: Literal["module", "op", "part"]
     name: str
     parent: str = ""
     count: int = 1

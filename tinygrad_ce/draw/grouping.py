@@ -20,6 +20,7 @@ from .modules import Scope, scopes_of
 
 PERIOD = 1024  # the longest pattern that is looked for
 ENOUGH = 3  # so often it has to be there
+FEW = 8  # a box with more results shows none of them, but leads to where they are used
 
 
 @dataclass(eq=False, slots=True)
@@ -39,8 +40,10 @@ class Grouping:
 
     Attributes
     ----------
+    order : sequence of Node
+        The graph, oldest first.
     made : list of Node
-        What ops made, in order.
+        What ops made of it.
     scopes : list of Scope
     inner : dict of Scope by node number
     groups : dict of Group by node number
@@ -48,18 +51,23 @@ class Grouping:
         How many equal ones a scope is the first of.
     """
 
-    made: list[Node]
+    order: Sequence[Node] = ()
     scopes: list[Scope] = field(default_factory=list)
     inner: dict[int, Scope] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
     counts: dict[Scope, int] = field(default_factory=dict)
     shut: dict[Scope, Group] = field(default_factory=dict)
+    flat: bool = False
+
+    def __post_init__(self) -> None:
+        self.made = [node for node in self.order if node.op is not None]
+        self._numbers = np.array([node.number for node in self.made])
 
     @classmethod
     def of(cls, order: Sequence[Node], modules: bool = True) -> Grouping:
         """The modules of a graph, all open."""
         scopes, inner = scopes_of(order) if modules else ([], {})
-        return cls([node for node in order if node.op is not None], scopes, inner)
+        return cls(order, scopes, inner)
 
     def add(self, group: Group) -> None:
         """Hide what is in a group, other groups included."""
@@ -69,11 +77,9 @@ class Grouping:
     def closed(self, depth: int) -> None:
         """Close every module that stands within `depth` others."""
         for scope in self.scopes:
-            if scope.level == depth:
-                members = [n for n in self._within(scope) if n.number not in self.groups]
-                if members:
-                    self.shut[scope] = Group("module", scope.name, members, scope=scope.parent)
-                    self.add(self.shut[scope])
+            if scope.level == depth and self._seen(scope):
+                self.shut[scope] = Group("module", scope.name, self._within(scope), scope=scope.parent)
+                self.add(self.shut[scope])
 
     def repeated(self) -> None:
         """Of what comes three times or more in a row, keep the first: at each level, from the outside in."""
@@ -104,30 +110,74 @@ class Grouping:
         self.add(Group("repeated", name, members, times - 1, scope))
 
     def digest(self, norms: dict[int, float], keep: int) -> None:
-        """Keep the ops with the largest gradients and the last one, and bundle the stretches between them."""
+        """Keep the ops with the largest gradients and the last one, and bundle the stretches between them.
+
+        Boxes that are there already are bundled too, if they are many.
+        """
+        if len(set(self.groups.values())) > keep:
+            self.groups.clear()
         last = self.made[-1]
         loose = [n for n in self.made if n.number not in self.groups and n is not last]
         loose.sort(key=lambda n: (-norms.get(n.number, 0.0), -n.number))
-        kept = {n.number for n in loose[:keep]} | {last.number}
+        bounds = {n.number for n in loose[:keep]} | {last.number} | set(self.groups)
         stretch: list[Node] = []
         for node in self.made:
-            if node.number not in kept:
+            if node.number not in bounds:
                 stretch.append(node)
             elif stretch:
                 self.add(Group("rest", "", stretch))
                 stretch = []
-        self.counts.clear()
-        self.scopes, self.inner = [], {}
+        self.flat = True  # frames would be cut by the stretches
 
     def scope(self, node: Node) -> Scope | None:
         """The innermost scope that is drawn around a node."""
         group = self.groups.get(node.number)
+        if self.flat:
+            return None
         return self.inner.get(node.number) if group is None else group.scope
 
-    def size(self, order: Sequence[Node]) -> int:
+    # -- what is hidden ----------------------------------------------------------------------------------------
+
+    def size(self) -> int:
         """How many nodes a picture has, constants left aside."""
-        shown = sum(2 for node in self.made if node.number not in self.groups)
-        return shown + len(set(self.groups.values())) * 2 + sum(node.op is None for node in order)
+        hidden = self.hidden()
+        loose = sum(node.number not in self.groups for node in self.made)
+        return loose + len(set(self.groups.values())) + len(self.order) - len(hidden)
+
+    def hidden(self) -> dict[int, Group]:
+        """Values that are not drawn: used inside one group only, or too many."""
+        if not self.groups:
+            return {}
+        users: dict[int, set[Group | None]] = {self.order[-1].number: {None}}
+        for node in self.made:
+            for x in node.inputs:
+                if isinstance(x, Node):
+                    users.setdefault(x.number, set()).add(self.groups.get(node.number))
+        found: dict[int, Group] = {}
+        results: dict[Group, list[int]] = {}
+        many = len(self.order) - len(self.made) > FEW
+        for node in self.order:
+            used, number = users[node.number], node.number
+            group = self.groups.get(number) if node.op is not None else self._holder(number, used, many)
+            if group is None:
+                continue
+            if node.op is None or used == {group}:
+                found[number] = group
+            elif node is not self.order[-1]:
+                results.setdefault(group, []).append(number)
+        for group, numbers in results.items():
+            if len(numbers) > FEW:
+                found.update(dict.fromkeys(numbers, group))
+        return found
+
+    def _holder(self, number: int, users: set[Group | None], many: bool) -> Group | None:
+        """The box that hides a leaf: the only one that takes it, or of many leaves any that stands for a stretch."""
+        if len(users) == 1:
+            (only,) = users
+            # What goes into a module is shown, unless it is a parameter.
+            if only is not None and (only.what != "module" or number in self.inner):
+                return only
+        return next((g for g in users if g is not None and g.what == "rest"), None) if many else None
 
     # -- the levels --------------------------------------------------------------------------------------------
 
@@ -154,12 +204,6 @@ class Grouping:
     def _within(self, scope: Scope) -> list[Node]:
         low, high = np.searchsorted(self._numbers, [scope.call.start, scope.call.end])
         return self.made[low:high]
-
-    @property
-    def _numbers(self) -> np.ndarray[Any, Any]:
-        if not hasattr(self, "_cached"):
-            self._cached = np.array([n.number for n in self.made])
-        return self._cached
 
     def _signature(self, item: Any) -> Any:
         if isinstance(item, Scope):

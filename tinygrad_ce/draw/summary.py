@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,11 @@ class Summary:
     infs: int = 0
     norm: float | None = None
     grid: Grid = ()
+
+    @property
+    def size(self) -> int:
+        """How many elements the array has."""
+        return prod(self.shape)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dictionary, for JSON: complex numbers as pairs, what is not finite as text."""

@@ -20,6 +20,8 @@ def number(x: Number) -> str:
     """
     if isinstance(x, int) and abs(x) < 10**6:
         return str(x)
+    if isinstance(x, complex):
+        return f"{x.real:.4g}{x.imag:+.4g}i"
     return f"{x:.4g}"
 
 
