@@ -19,6 +19,7 @@ from .check import compare_derivations
 from .choice import use_derivation
 from .derivation import Assumption, AssumptionError
 from .draw import draw
+from .explain import explain
 from .mutation import MutationError
 from .observe import detect_anomaly, detect_mutation, trace
 from .op import shortcut
@@ -109,6 +110,7 @@ __all__ = [
     "detect_mutation",
     "draw",
     "elementwise_grad",
+    "explain",
     "explore",
     "grad",
     "gradcheck",

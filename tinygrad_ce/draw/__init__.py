@@ -3,30 +3,36 @@
     draw(v)             a Drawing: shown in a notebook as it is, written by .save_picture("graph.svg")
     graph_of(v)         what it shows, as plain data
 
-Graphviz is imported when something is drawn, not before.
+Importing it imports next to nothing: what draws, Graphviz among it, is imported when something is drawn.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..choice import Request
 from ..node import Node
-from .backward import backward_of, beside
-from .build import Expand, graph_of
 from .door import WithPlots
-from .graph import Arc, Cluster, Edge, Graph, GroupNode, OpNode, ValueNode
-from .style import THEMES
 
 if TYPE_CHECKING:
+    from .build import Expand, graph_of
     from .drawing import Drawing
+    from .graph import Arc, Cluster, Edge, Graph, GroupNode, OpNode, ValueNode
 
 __all__ = ["Arc", "Cluster", "Edge", "Graph", "GroupNode", "OpNode", "ValueNode", "draw", "graph_of"]
 
 LIMIT = 500
 ROOMY = 100  # with more nodes, what repeats itself is drawn once
 LONG = 12  # a longer way from a leaf to the result goes down the page
+_LATER = dict.fromkeys(__all__, ".graph") | {"graph_of": ".build"}
 _RANKDIRS = ("LR", "RL", "TB", "BT")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER and name != "draw":
+        return getattr(import_module(_LATER[name], __name__), name)
+    raise AttributeError(f"{__name__} has no attribute '{name}'")
 
 
 @WithPlots
@@ -111,6 +117,11 @@ def draw(
     >>> draw(tg.softmax(tg.Value([1.0, 2.0])), expand="softmax")
     <drawing of <graph of 10 nodes, 10 edges>>
     """
+    from .backward import backward_of, beside
+    from .build import graph_of
+    from .drawing import Drawing
+    from .style import THEMES
+
     if not isinstance(v, Node):
         raise TypeError(f"draw() takes a Value, the last of the graph to be drawn, not {type(v).__name__}")
     _one_of("rankdir", rankdir, (None, *_RANKDIRS))
@@ -138,8 +149,6 @@ def draw(
         if found.seed is None:
             raise ValueError(f"there is no backward graph to draw: {', '.join(found.notes) or 'v needs no gradient'}")
         found = beside(found) if both else backward_of(found)
-    from .drawing import Drawing
-
     rankdir = rankdir or ("TB" if _length(found) > LONG else "LR")
     return Drawing.of(found, rankdir=rankdir, legend=legend, theme=THEMES[theme])
 

@@ -161,9 +161,10 @@ def _fit(grouping: Grouping, limit: int, count: int, walked: Flow | None, notes:
         grouping.closed(depth)
     if grouping.size() > limit:
         norms = {} if walked is None else {n: _norm(g) for n, g in walked.adjoints.items()}
-        grouping.digest(norms, KEEP)
+        keep = max(2, min(KEEP, limit // 8))
+        grouping.digest(norms, keep)
         how = "with the largest gradients" if norms else "that were made last"
-        notes.append(f"the {KEEP} operations {how} are drawn one by one")
+        notes.append(f"the {keep} operations {how} are drawn one by one")
 
 
 def _norm(g: Any) -> float:

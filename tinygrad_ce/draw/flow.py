@@ -83,20 +83,21 @@ def flow(v: Node, seed: Any, derivation: Request = None, opened: Container[Op] =
     MutationError
         If data has changed since the graph was made.
     """
+    return swept(v, seed, _Opening(choose(derivation, v), opened))
+
+
+def swept(v: Node, seed: Any, choice: Choice, wanted: Mapping[int, Node] | None = None) -> Flow:
+    """The sweep from `v` by any choice."""
     seen = Flow()
     with watched(seen):
-        reached = reverse(v, cast_like(seed, v), _Opening(choose(derivation, v), opened))
+        reached = reverse(v, cast_like(seed, v), choice, wanted=wanted)
     seen.adjoints.update({number: plain(g) for number, (_, g) in reached.items()})
     return seen
 
 
 def inside(out: Node, adjoint: Any, leaves: Mapping[int, Node], derivation: Request, opened: Container[Op]) -> Flow:
     """The sweep of a decomposition, whose inputs are `leaves`."""
-    seen = Flow()
-    with watched(seen):
-        reached = reverse(out, cast_like(adjoint, out), _Opening(choose(derivation), opened), wanted=leaves)
-    seen.adjoints.update({number: plain(g) for number, (_, g) in reached.items()})
-    return seen
+    return swept(out, adjoint, _Opening(choose(derivation), opened), leaves)
 
 
 class _Opening(Choice):

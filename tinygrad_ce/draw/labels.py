@@ -70,10 +70,7 @@ def grid(rows: Table, color: str = "") -> str:
 
 def heat_map(s: Summary) -> str:
     """The map of a large array, from dark (low) to light (high); where there are both signs, zero is in the middle."""
-    low, high = s.low or 0.0, s.high or 0.0
-    if low < 0.0 < high:
-        high = max(-low, high)
-        low = -high
+    low, high = s.bounds
     filled = (
         "".join(
             f'<TD FIXEDSIZE="TRUE" WIDTH="{CELL}" HEIGHT="{CELL}"{_background(heat(x, low, high))}></TD>' for x in row

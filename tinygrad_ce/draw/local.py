@@ -34,7 +34,7 @@ def derivatives(node: Node, op: Op) -> list[Derivative | None]:
     numbers: dict[int, Any] = _slopes(node, op, needed) if op.partials is not None else _pulled(node, op, needed)
     for i in needed:
         kind, data = numbers.get(i, ("formula", None))
-        text = symbol(op, i, node.params)
+        text = symbol(op, i)
         if data is not None or text:
             found[i] = Derivative(kind, None if data is None else summarise(data), text)
     return found

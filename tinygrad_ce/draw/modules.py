@@ -86,7 +86,7 @@ def _made_in(made: Sequence[Node]) -> dict[int, Scope]:
 def _named(scope: Scope) -> str:
     """The module's type, and its place in the network, where the network or its parameters' labels know it."""
     module = scope.call.module()
-    place = "" if module is None else vars(module).get("_place") or _place(module)
+    place = _place_by_labels(scope) if module is None else vars(module).get("_place") or _place(module)
     return f"{scope.call.kind} '{place}'" if place else scope.call.kind
 
 
@@ -96,14 +96,23 @@ def _place(module: Any) -> str:
     return str(value.label).removesuffix(local).rstrip(".") if value is not None and local else ""
 
 
+def _place_by_labels(scope: Scope) -> str:
+    """The same of a module that is gone: what the labels of the parameters that it took have in common."""
+    taken = [x for node in scope.made for x in node.inputs if isinstance(x, Node) and x.op is None]
+    places = {x.label.rpartition(".")[0] for x in taken if "." in x.label}
+    return places.pop() if len(places) == 1 else ""
+
+
 def _parameters(order: Sequence[Node], inner: dict[int, Scope]) -> dict[int, Scope]:
     """The scope of every leaf that is a parameter of a module around all ops that take it."""
     around: dict[int, Scope | None] = {}
+    leaves: dict[int, Node] = {}
     for node in order:
         here = inner.get(node.number)
         for x in node.inputs:
             if isinstance(x, Node) and x.op is None:
                 around[x.number] = _common(around[x.number], here) if x.number in around else here
+                leaves[x.number] = x
     owned: dict[int, set[int]] = {}
     found = {}
     for number, scope in around.items():
@@ -111,10 +120,13 @@ def _parameters(order: Sequence[Node], inner: dict[int, Scope]) -> dict[int, Sco
             continue
         module = scope.call.module()
         if module is None:
-            continue
-        if id(module) not in owned:
-            owned[id(module)] = {value.number for value in module.parameters()}
-        if number in owned[id(module)]:
+            place = _place_by_labels(scope)
+            its_own = bool(place) and leaves[number].label.startswith(f"{place}.")
+        else:
+            if id(module) not in owned:
+                owned[id(module)] = {value.number for value in module.parameters()}
+            its_own = number in owned[id(module)]
+        if its_own:
             found[number] = scope
     return found
 

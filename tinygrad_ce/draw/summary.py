@@ -54,6 +54,15 @@ class Summary:
         """How many elements the array has."""
         return prod(self.shape)
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which numbers a map has its colours: around zero where there are both signs."""
+        low, high = self.low or 0.0, self.high or 0.0
+        if not low < 0.0 < high:
+            return low, high
+        high = max(-low, high)
+        return -high, high
+
     def to_dict(self) -> dict[str, Any]:
         """The same as a dictionary, for JSON: complex numbers as pairs, what is not finite as text."""
         numbers = {"shape": list(self.shape), "dtype": self.dtype}
