@@ -1,4 +1,4 @@
-"""The command line: python -m tinygrad_ce demo, check, draw.
+"""The command line: python -m tinygrad_ce demo, check, draw, explore.
 
 What is wrong with a user's input is said in one line on stderr that begins with "tinygrad_ce:".
 
@@ -18,10 +18,10 @@ from contextlib import suppress
 
 from ..data import DataError
 from ..demo.settings import Missing, OutputError
-from . import check, demo, draw
+from . import check, demo, draw, explore
 from .asking import BadInput, Parser, complain, silence
 
-COMMANDS = {"demo": demo, "check": check, "draw": draw}
+COMMANDS = {"demo": demo, "check": check, "draw": draw, "explore": explore}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
