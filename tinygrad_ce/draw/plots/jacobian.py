@@ -86,7 +86,7 @@ def _matrix(axes: Axes, matrix: Any) -> None:
     if max(matrix.shape) <= WRITTEN:
         for (i, j), x in np.ndenumerate(matrix):
             dark = not np.isfinite(x) or abs(x) > 0.6 * top
-            axes.text(j, i, f"{x:.3g}", ha="center", va="center", fontsize=8, color="white" if dark else "#222222")
+            axes.text(j, i, f"{x:.2g}", ha="center", va="center", fontsize=8, color="white" if dark else "#222222")
     axes.set_xlabel("entry of the input")
     axes.set_ylabel("entry of the result")
     from matplotlib.ticker import MaxNLocator
