@@ -209,7 +209,7 @@ class View {
         const bow = peak + (peak - (start[0] + end[0]) / 2) / 3;
         d = `M${start.join(" ")}C${bow} ${start[1]} ${bow} ${end[1]} ${end.join(" ")}`;
         middle = [peak, (start[1] + end[1]) / 2];
-        room = peak + 90;
+        room = peak + 14 + measure(clip(oneLine(arc.formula || arc.derivation), 42), FONTS.head);
       } else {
         const peak = Math.min(...between.map((item) => item[v])) - 22;
         const bow = peak + (peak - (start[1] + end[1]) / 2) / 3;
@@ -351,7 +351,8 @@ class View {
   drawArc(arc) {
     const group = make("g", { class: "arc" });
     group.append(make("path", { d: arc.d }));
-    group.append(make("text", { x: arc.middle[0], y: arc.middle[1] - 5 }, clip(oneLine(arc.formula || arc.derivation), 42)));
+    const [x, y] = this.down ? [arc.middle[0] + 7, arc.middle[1] + 4] : [arc.middle[0], arc.middle[1] - 5];
+    group.append(make("text", { x, y, class: this.down ? "beside" : "above" }, clip(oneLine(arc.formula || arc.derivation), 42)));
     this.layers.arcs.append(group);
     this.drawn.set(arc.key, group);
     group.classList.toggle("active", this.calls.activeArc(arc));
