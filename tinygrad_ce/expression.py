@@ -26,7 +26,7 @@ class Expr:
     Attributes
     ----------
     head : str
-        "number", "symbol", "partial" (∂/∂ of two symbols), or the name of an op.
+        "number", "symbol", "partial" or "total" (∂/∂ and d/d of two symbols), or the name of an op.
     args : tuple of Expr
     name : str
         Of a symbol.
@@ -52,7 +52,7 @@ class Expr:
         """The same with expressions in place of symbols."""
         if self.head == "symbol":
             return names.get(self.name, self)
-        if not self.args or self.head == "partial":
+        if not self.args or self.head in ("partial", "total"):
             return self
         args = tuple(x.replaced(names, simplify) for x in self.args)
         return apply(self.head, *args) if simplify else Expr(self.head, args)
@@ -90,8 +90,13 @@ def number(x: float) -> Expr:
 
 
 def partial(of: str, to: str) -> Expr:
-    """∂of/∂to."""
+    """∂of/∂to: what one operation makes of one of its inputs."""
     return Expr("partial", (symbol(of), symbol(to)))
+
+
+def total(of: str, to: str) -> Expr:
+    """dof/dto: all in all, along every path."""
+    return Expr("total", (symbol(of), symbol(to)))
 
 
 _SAME = {"positive", "sum_to_shape", "broadcast_to", "cast", "identity", "copy", "stop_gradient", "spent"}
@@ -337,6 +342,9 @@ class _Text(_Writer):
     def _partial(self, of: Expr, to: Expr) -> tuple[str, int]:
         return f"∂{of.name}/∂{to.name}", _ATOM
 
+    def _total(self, of: Expr, to: Expr) -> tuple[str, int]:
+        return f"d{of.name}/d{to.name}", _ATOM
+
     def _transpose(self, x: Expr) -> tuple[str, int]:
         return f"{self.within(x, _ATOM)}ᵀ", _POWER
 
@@ -392,6 +400,9 @@ class _Latex(_Writer):
 
     def _partial(self, of: Expr, to: Expr) -> tuple[str, int]:
         return rf"\frac{{\partial {self.name(of.name)}}}{{\partial {self.name(to.name)}}}", _ATOM
+
+    def _total(self, of: Expr, to: Expr) -> tuple[str, int]:
+        return rf"\frac{{\mathrm{{d}} {self.name(of.name)}}}{{\mathrm{{d}} {self.name(to.name)}}}", _ATOM
 
     def _transpose(self, x: Expr) -> tuple[str, int]:
         return rf"{self.within(x, _ATOM)}^{{\top}}", _POWER

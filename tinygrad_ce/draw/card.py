@@ -20,13 +20,13 @@ def card(v: Node) -> str:
     data = summarise(v.data)
     facts = [f"shape {data.shape}" if data.shape else "a number", data.dtype]
     facts.append(f"made by {clip(v.op.name, 40)}" if v.op is not None else "leaf" if v.requires_grad else "constant")
-    head = "<br>".join(f"<b>{escape(line)}</b>" for line in lines(v.label)) if v.label else ""
+    head = "<br/>".join(f"<b>{escape(line)}</b>" for line in lines(v.label)) if v.label else ""
     told = f'<span style="{_QUIET}">{escape(" · ".join(facts))}</span>'
     parts = [f"<div>{head} {told}</div>", _numbers(data)]
     if v.grad is not None:
-        parts.append(f'<hr style="margin:4px 0"><div><i>gradient</i></div>{_numbers(summarise(v.grad))}')
+        parts.append(f'<hr style="margin:4px 0"/><div><i>gradient</i></div>{_numbers(summarise(v.grad))}')
     elif v.requires_grad and (v.op is None or v.retains):
-        parts.append(f'<hr style="margin:4px 0"><div style="{_QUIET}"><i>gradient not computed</i></div>')
+        parts.append(f'<hr style="margin:4px 0"/><div style="{_QUIET}"><i>gradient not computed</i></div>')
     return f'<div style="{_BOX};border-left:4px solid {LIGHT.leaf[0]}">{"".join(parts)}</div>'
 
 

@@ -160,10 +160,12 @@ class Writer:
         s = local.data
         if s is not None and local.kind == "jacobian" and mapped(s):
             return [rows_of([f"<TR><TD>∂&#160;</TD><TD>{heat_map(s)}</TD></TR>"])]
-        told = brief(s) if s is not None and (local.kind == "elementwise" or s.size == 1) else ""
-        if not told or told.startswith("‖"):
-            told = clip(local.symbol, 24)
-        return [f"∂&#160;{safe(told)}"] if told else []
+        told = brief(s) if s is not None and (local.kind != "jacobian" or s.size == 1) else ""
+        if told and not told.startswith("‖"):
+            return [f"∂&#160;{safe(told)}"]
+        if local.kind == "elementwise" and local.symbol:
+            return [f"∂&#160;{safe(clip(local.symbol, 24))}"]
+        return [safe(clip(local.symbol, 24))] if local.symbol else []
 
     def _cotangent(self, s: Summary) -> str:
         return font(f"◂&#160;{safe(brief(s))}", self.theme.gradient)

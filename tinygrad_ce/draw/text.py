@@ -22,7 +22,7 @@ def number(x: Number) -> str:
         return str(x)
     if isinstance(x, complex):
         return f"{x.real:.4g}{x.imag:+.4g}i"
-    return f"{x:.4g}"
+    return f"{x + 0.0:.4g}"  # of −0, too: 0
 
 
 def table(s: Summary) -> Table:

@@ -72,6 +72,10 @@ class Chain:
     def adjoint(self, node: Node) -> Any:
         return self.flow.adjoints.get(node.number)
 
+    def begins(self, node: Node) -> bool:
+        """Whether it is the result, and 1 its cotangent, which nobody writes."""
+        return node is self.root and bool(np.all(self.seed == 1.0))
+
     # -- formulas ----------------------------------------------------------------------------------------------
 
     def input(self, x: Any) -> Expr:

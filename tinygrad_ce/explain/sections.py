@@ -14,7 +14,7 @@ from ..derivation import AUTODIFF, AssumptionError, Derivation
 from ..draw.flow import seed_of
 from ..draw.labels import brief
 from ..draw.summary import summarise
-from ..expression import ONE, ZERO, Expr, apply, number, partial, symbol
+from ..expression import ONE, ZERO, Expr, apply, number, partial, symbol, total
 from ..node import Node, plain
 from ..op import Op
 from ..partials import pulled
@@ -142,33 +142,35 @@ def _backward(chain: Chain, shown: Sequence[Node]) -> Section:
     """Every adjoint as the sum of what its users send, from the result to the leaves."""
     of = chain.name(chain.root)
     numbers = {node.number for node in shown}
-    lines = [Line((partial(of, of), _value(chain.seed)))]
+    lines = [Line((total(of, of), _value(chain.seed)))]
     for x in reversed(chain.order):
         users = chain.users.get(x.number, [])
         if not users or any(user.number not in numbers for user in users) or chain.adjoint(x) is None:
             continue
-        sides: list[Side] = [partial(of, chain.name(x))]
-        if len(users) == 1 and users[0] is chain.root and np.all(chain.seed == 1.0):
-            lines.append(Line((*sides, _value(chain.adjoint(x)))))
-            continue
-        terms = [Expr("multiply", (partial(of, chain.name(u)), partial(chain.name(u), chain.name(x)))) for u in users]
-        sides.append(_total(terms))
-        factors = [(chain.adjoint(u), chain.jacobian(u, x)) for u in users]
+        sides: list[Side] = [total(of, chain.name(x)), _sum([_sent(chain, of, user, x) for user in users])]
+        factors = [(chain.adjoint(user), chain.jacobian(user, x)) for user in users]
         if all(m is not None and m.size == 1 and g is not None for g, m in factors):
-            known = [_product([np.asarray(g).item(), m.item()]) for g, m in factors]
-            sides.append(_total(known))
+            sides.append(_sum([_product([np.asarray(g).item(), m.item()]) for g, m in factors]))
         lines.append(Line((*sides, _value(chain.adjoint(x)))))
-    return Section("Backward, adjoint by adjoint", tuple(lines), "What comes together at a value is added.")
+    about = "d is the derivative all in all, ∂ that of one operation. What comes together at a value is added."
+    return Section("Backward, adjoint by adjoint", tuple(lines), about)
+
+
+def _sent(chain: Chain, of: str, user: Node, x: Node) -> Expr:
+    """What a user of x sends it: its own adjoint times its local derivative."""
+    local = partial(chain.name(user), chain.name(x))
+    return local if chain.begins(user) else Expr("multiply", (total(of, chain.name(user)), local))
 
 
 def _product(factors: Sequence[float]) -> Expr:
-    found = number(float(factors[0]))
-    for factor in factors[1:]:
+    kept = list(factors[1:] if len(factors) > 1 and factors[0] == 1.0 else factors)
+    found = number(float(kept[0]))
+    for factor in kept[1:]:
         found = Expr("multiply", (found, number(float(factor))))
     return found
 
 
-def _total(terms: Sequence[Expr]) -> Expr:
+def _sum(terms: Sequence[Expr]) -> Expr:
     found = terms[0]
     for term in terms[1:]:
         found = Expr("add", (found, term))
@@ -185,7 +187,7 @@ def _paths(chain: Chain, shown: Sequence[Node]) -> Section:
         adjoint = chain.adjoint(leaf)
         if not count or adjoint is None:
             continue
-        end = partial(chain.name(chain.root), chain.name(leaf))
+        end = total(chain.name(chain.root), chain.name(leaf))
         if count > PATHS:
             lines.append(Line((end, _value(adjoint)), f"{count:,} paths to {chain.name(leaf)}, whose sum is"))
             continue
@@ -193,7 +195,7 @@ def _paths(chain: Chain, shown: Sequence[Node]) -> Section:
         lines += [line for line, _ in parts]
         if len(parts) > 1:
             known = [number(float(np.asarray(p).item())) for _, p in parts if p is not None and np.size(p) == 1]
-            summed: list[Side] = [_total(known)] if len(known) == len(parts) else []
+            summed: list[Side] = [_sum(known)] if len(known) == len(parts) else []
             lines.append(Line((end, *summed, _value(adjoint)), "their sum"))
     return Section("Path by path", tuple(lines), "The product of local derivatives along each way; then the sum.")
 
@@ -229,8 +231,8 @@ def _composed(chain: Chain) -> Section:
             above = adjoints.get(node.number, ZERO)
             sent = None if slope is None or above is None else apply("multiply", above, slope.replaced(whole))
             before = adjoints.get(x.number, ZERO)
-            total = None if sent is None or before is None else apply("add", before, sent)
-            adjoints[x.number] = total if total is not None and total.size <= 4 * BOUND else None
+            added = None if sent is None or before is None else apply("add", before, sent)
+            adjoints[x.number] = added if added is not None and added.size <= 4 * BOUND else None
     lines = []
     for leaf in chain.leaves:
         slope = adjoints.get(leaf.number)
@@ -238,7 +240,7 @@ def _composed(chain: Chain) -> Section:
         if slope is not None and slope.size <= BOUND and adjoint is not None and np.all(chain.seed == 1.0):
             value = _value(adjoint)
             told: tuple[Side, ...] = (value,) if slope == value else (slope, value)
-            lines.append(Line((partial(chain.name(chain.root), chain.name(leaf)), *told)))
+            lines.append(Line((total(chain.name(chain.root), chain.name(leaf)), *told)))
     return Section("The gradient as one formula", tuple(lines))
 
 
@@ -295,7 +297,7 @@ def _rivals(
     derivations: Sequence[Derivation],
 ) -> Iterator[Line]:
     """What each derivation sends to one input."""
-    sent = partial(chain.name(chain.root), chain.name(x))
+    sent = total(chain.name(chain.root), chain.name(x))
     for derivation in sorted(derivations, key=lambda d: d.name != AUTODIFF):
         try:
             if derivation.assumes:

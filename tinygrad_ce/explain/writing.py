@@ -14,10 +14,14 @@ Side = Expr | str  # an expression, or words and numbers as they are
 
 @dataclass(frozen=True)
 class Line:
-    """An equation of several sides, after some words."""
+    """An equation of several sides, after some words. A side that repeats the one before is left out."""
 
     sides: tuple[Side, ...]
     words: str = ""
+
+    def __post_init__(self) -> None:
+        kept = [x for i, x in enumerate(self.sides) if not i or x != self.sides[i - 1]]
+        object.__setattr__(self, "sides", tuple(kept))
 
     def text(self) -> str:
         told = " = ".join(side if isinstance(side, str) else side.text() for side in self.sides)
