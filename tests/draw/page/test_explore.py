@@ -92,6 +92,21 @@ def test_a_wrong_rule_is_seen():
     assert row["verdict"] == "FAIL" and row["digits"] < 1 and (row["x"], row["y"]) == ("8.0", "12.0")
 
 
+def test_of_a_large_graph_the_difference_is_told_without_a_verdict():
+    @tg.op
+    def slightly(x):
+        return x * x
+
+    slightly.derivation("hand")(lambda g, out, x: 2.0002 * g * x)
+    x = tg.Value(np.array([0.5, 0.0]), label="x")
+    out = np.sum(slightly(x))
+    for _ in range(400):
+        out = out + 1.0
+    row = layer(tg.explore(out, derivations=["hand", "autodiff"]), "hand")["agreement"]["n0"]
+    assert row["digits"] == pytest.approx(4.0, abs=0.01) and row["at"] == [0] and "verdict" not in row
+    assert float(row["y"]) == 1.0
+
+
 def test_what_does_not_hold_is_left_out_and_said():
     z = tg.Value([[1.0, 2.0]])
     explored = tg.explore(tg.softmax_cross_entropy(z, [0], weight=np.array([3.0, 1.0])))

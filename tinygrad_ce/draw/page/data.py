@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
-from ...check.sweeps import Sweep
 from ...choice import choose, names_available, reachable
 from ...derivation import AUTODIFF, AssumptionError
 from ...forms import RULE
@@ -20,10 +19,9 @@ from ...value import Value
 from ..build import graph_of, numbered
 from ..flow import seed_of
 from ..graph import Edge, Graph, OpNode, ValueNode
-from .agreement import agreement, sweep_of
+from .agreement import Gradients, agreement, gradients_of
 
 MOST_OPENED = 4  # so many times the limit, with everything opened; beyond, ops stay closed
-REFEREED = 4000  # Values; of more, two gradients are not compared
 MODULES_OPEN = 150  # nodes; in a larger graph modules are closed at first
 _SUMMARIES = ("data", "grad", "adjoint", "cotangent")
 
@@ -91,23 +89,22 @@ def _layers(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     layers: dict[str | None, dict[str, Any]] = {}
     notes: list[str] = []
-    sweeps: dict[str | None, Sweep] = {}
+    gradients: dict[str | None, Gradients] = {}
     seed = seed_of(v, gradient)
     ids: Mapping[int, str] = {}
     for name in asked:
         try:
             graph, ids = numbered(v, limit=limit, cotangents=True, derivation=name, gradient=gradient)
-            if len(ids) <= REFEREED:
-                sweeps[name] = sweep_of(v, seed, name)
+            gradients[name] = gradients_of(v, seed, name, len(ids))
         except AssumptionError as error:
             notes.append(f"{name} is left out: {error}")
             continue
         layers[name] = _layer(v, name, graph, gradient, told)
     for name, layer in layers.items():
         other = _beside(name, list(layers))
-        if name in sweeps and other in sweeps and other != name:
+        if other != name:
             layer["reference"] = other or "default"
-            layer["agreement"] = agreement(sweeps[name], sweeps[other], ids)
+            layer["agreement"] = agreement(gradients[name], gradients[other], ids)
     return [*layers.values()], notes
 
 
