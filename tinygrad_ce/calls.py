@@ -22,12 +22,17 @@ class Call(NamedTuple):
     end: int
     out: int
     module: ref[Any]
-    kind: str
+    type: type
 
 
-calls: deque[Call] = deque(maxlen=KEPT)
+_calls: deque[tuple[int, int, int, ref[Any], type]] = deque(maxlen=KEPT)
 
 
 def remember(module: Any, start: int, out: Any) -> None:
     """A call of `module`, which began at `start`, is over."""
-    calls.append(Call(start, next_number(), getattr(out, "number", 0), ref(module), type(module).__name__))
+    _calls.append((start, next_number(), getattr(out, "number", 0), ref(module), type(module)))
+
+
+def remembered() -> list[Call]:
+    """The calls that are remembered, the last to end last."""
+    return [Call(*call) for call in _calls.copy()]

@@ -421,3 +421,16 @@ def test_lines_are_known_under_trace() -> None:
         y = x * 2
     graph = graph_of(y)
     assert [n.place.rpartition(", in ")[2] for n in graph.ops] == ["test_lines_are_known_under_trace"]
+
+
+def test_what_is_opened_keeps_to_the_limit() -> None:
+    with pytest.raises(ValueError, match=r"opened, this graph has \d+ nodes, more than limit=10; open fewer ops"):
+        draw(classifier(), expand=True, limit=10)
+
+
+@pytest.mark.parametrize("options", [{"direction": "backward"}, {"both": True}])
+def test_summaries_have_a_backward_graph_too(options: dict[str, Any]) -> None:
+    v = tangle(1000)
+    drawing = draw(v, limit=100, gradient=1.0, **options)
+    assert any(node.id.startswith("bg") for node in drawing.graph.nodes)
+    assert drawing.pipe("svg")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .graph import AnyNode, Arc, Cluster, Edge, Graph, OpNode, Role, ValueNode
+from .graph import AnyNode, Arc, Cluster, Edge, Graph, GroupNode, OpNode, Role, ValueNode
 from .summary import Summary
 
 FORWARD, BACKWARD = "forward", "backward"
@@ -78,8 +78,8 @@ class _Backward:
                 if node.adjoint is not None and node.role != "constant":
                     edges += self._arriving(node, nodes)
                     nodes.append(self._adjoint(node, node.adjoint))
-            elif node.id in self.active:
-                edges += [Edge(f"b{value}", f"b{node.id}") for value in self.made[node.id]]
+            elif node.id in self.active or isinstance(node, GroupNode):  # a box may hide the leaves that it sends to
+                edges += [Edge(f"b{value}", f"b{node.id}") for value in self.made.get(node.id, [])]
                 nodes.append(self._rule(node))
         drawn = {node.id for node in nodes}
         kept = [edge for edge in edges if edge.source in drawn and edge.target in drawn]

@@ -117,13 +117,18 @@ def numbered(
     grouping = Grouping.of(order, modules)
     if depth is not None:
         grouping.closed(depth)
-    large = limit is not None and summary and _count(order) > limit
-    if collapse or large:
+    count = _count(order) if limit is not None and summary else 0
+    if collapse or count > (limit or 0):
         grouping.repeated()
-    if large and limit is not None:
-        _fit(grouping, limit, _count(order), walked, notes)
+    if limit is not None and count > limit:
+        _fit(grouping, limit, count, walked, notes)
     builder = Builder(v, derivation, primary, opened, depth)
     Level(builder, order, walked, grouping).draw()
+    if limit is not None and builder.opened_here and len(builder.nodes) > limit:
+        raise ValueError(
+            f"opened, this graph has {len(builder.nodes):,} nodes, more than limit={limit:,}; open fewer ops "
+            f"(expand='softmax'), fewer levels (depth=1), or draw it with limit={len(builder.nodes)}"
+        )
     graph = Graph(
         tuple(builder.nodes),
         tuple(builder.edges),

@@ -18,7 +18,7 @@ from ..node import Node, plain
 from .graph import GroupKind
 from .modules import Scope, scopes_of
 
-PERIOD = 1024  # the longest pattern that is looked for
+PERIOD, WORK = 1024, 2 * 10**8  # the longest pattern that is looked for: of a long graph, a shorter one
 ENOUGH = 3  # so often it has to be there
 FEW = 8  # a box with more results shows none of them, but leads to where they are used
 
@@ -106,7 +106,7 @@ class Grouping:
             return
         if len(one) == 1 and isinstance(first, Scope):
             self.counts[first] = times
-        name = ", ".join(dict.fromkeys(i.call.kind if isinstance(i, Scope) else i.op.name for i in one))
+        name = ", ".join(dict.fromkeys(i.call.type.__name__ if isinstance(i, Scope) else i.op.name for i in one))
         self.add(Group("repeated", name, members, times - 1, scope))
 
     def digest(self, norms: dict[int, float], keep: int) -> None:
@@ -207,7 +207,7 @@ class Grouping:
 
     def _signature(self, item: Any) -> Any:
         if isinstance(item, Scope):
-            return item.call.kind, tuple(self._signature(n) for n in self._within(item))
+            return item.call.type.__name__, tuple(self._signature(n) for n in self._within(item))
         return item.op.name, np.shape(item.data), tuple([np.shape(plain(x)) for x in item.inputs])
 
 
@@ -226,7 +226,9 @@ def runs(signatures: Iterable[Any]) -> list[tuple[int, int, int]]:
     n = len(s)
     cover = np.zeros(n, dtype=int)  # how far the best pattern that starts here reaches, and its period
     best = np.zeros(n, dtype=int)
-    for period in range(1, min(PERIOD, n // ENOUGH) + 1):
+    for period in range(1, min(PERIOD, n // ENOUGH, WORK // max(n, 1)) + 1):
+        if n and cover[0] == n:
+            break
         same = s[:-period] == s[period:]
         if not same.any():
             continue

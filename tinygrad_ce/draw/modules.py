@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..calls import Call, calls
+from ..calls import Call, remembered
 from ..node import Node
 
 
@@ -43,7 +43,7 @@ def scopes_of(order: Sequence[Node]) -> tuple[list[Scope], dict[int, Scope]]:
     A leaf is in the innermost scope around all ops that take it, if it is a parameter of that module.
     """
     made = [node for node in order if node.op is not None]
-    if not calls or not made:
+    if not made:
         return [], {}
     inner = _made_in(made)
     found = set(inner.values())
@@ -63,7 +63,7 @@ def _made_in(made: Sequence[Node]) -> dict[int, Scope]:
     numbers = {node.number for node in made}
     low, high = made[0].number, made[-1].number
     # A call that gave nothing to this graph is another thread's, or of no consequence.
-    spans = [c for c in calls.copy() if c.start < high and c.end > low and (not c.out or c.out in numbers)]
+    spans = [c for c in remembered() if c.start < high and c.end > low and (not c.out or c.out in numbers)]
     spans.sort(key=lambda c: (c.start, -c.end))
     inner: dict[int, Scope] = {}
     stack: list[Scope] = []
@@ -87,7 +87,7 @@ def _named(scope: Scope) -> str:
     """The module's type, and its place in the network, where the network or its parameters' labels know it."""
     module = scope.call.module()
     place = _place_by_labels(scope) if module is None else vars(module).get("_place") or _place(module)
-    return f"{scope.call.kind} '{place}'" if place else scope.call.kind
+    return f"{scope.call.type.__name__} '{place}'" if place else scope.call.type.__name__
 
 
 def _place(module: Any) -> str:
