@@ -135,7 +135,7 @@ def test_the_graph_is_coloured():
 
 
 def _nodes(root):
-    from tinygrad_ce.draw.graph import ancestry
+    from tinygrad_ce.draw.builder import ancestry
 
     return ancestry(root)
 

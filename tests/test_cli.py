@@ -22,7 +22,7 @@ pytest.importorskip("rich")
 pytest.importorskip("matplotlib")
 pytest.importorskip("pygraphviz")
 
-FILES = {"curves.png", "derivations.json", "graph.svg", "model.npz"}
+FILES = {"curves.png", "derivations.json", "graph.html", "graph.svg", "model.npz", "report.html"}
 DERIVATIONS = ["chain", "jacobian", "analytic", "stable"]
 
 
@@ -158,6 +158,28 @@ def test_the_curves_are_a_picture(demo):
     image = pytest.importorskip("matplotlib.image").imread(demo.folder / "curves.png")
     assert image.shape[1] > 1000
     assert np.unique(image.reshape(-1, image.shape[2]), axis=0).shape[0] > 10
+
+
+def test_the_report_holds_everything_and_loads_nothing(demo):
+    page = (demo.folder / "report.html").read_text(encoding="utf-8")
+    for words in (
+        "Training",
+        "Which class is taken for which",
+        "What each hidden unit looks for",
+        "two random directions",
+    ):
+        assert words in page
+    assert page.count("data:image/png;base64,") == 6
+    assert page.count("data:image/svg+xml;base64,") == 1
+    assert "default-src &#x27;none&#x27;" in page or "default-src 'none'" in page
+    assert not re.search(r"""(?:src|href)="(?!data:)|<script|@import|url\(""", page)
+    for name in ("chain", "jacobian", "analytic", "stable"):
+        assert name in page
+
+
+def test_the_graph_can_be_walked_about_in(demo):
+    page = (demo.folder / "graph.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and "layers.0.weight" in page
 
 
 def test_the_same_again_is_the_same(demo, tmp_path):

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = {"README.md": 3, "docs/referee.md": 1}  # with how many programs
-PROGRAM = re.compile(r"```python\n(.*?)```\n\n<!-- output -->\n```\n(.*?)```", re.DOTALL)
+PAGES = {"README.md": 4, "docs/referee.md": 1}  # with how many programs
+PROGRAM = re.compile(r"```python\n((?:(?!```).)*)```\n\n<!-- output -->\n```\n(.*?)```", re.DOTALL)
 
 
 def run(program: str) -> str:

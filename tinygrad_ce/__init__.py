@@ -19,6 +19,7 @@ from .check import compare_derivations
 from .choice import use_derivation
 from .derivation import Assumption, AssumptionError
 from .draw import draw
+from .explain import explain
 from .mutation import MutationError
 from .observe import detect_anomaly, detect_mutation, trace
 from .op import shortcut
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
     from .check.grade import grade
     from .check.prove import prove
+    from .draw.page import explore
     from .modelcheck import check_model
 
 _PARTS = ("data", "nn", "optim", "special", "train")
@@ -68,6 +70,7 @@ _LATER = {
     "check_op": ".check.check_op",
     "check_registry": ".check.check_op",
     "bisect": ".check.bisect",
+    "explore": ".draw.page",
     "grade": ".check.grade",
     "gradcheck": ".check.gradcheck",
     "prove": ".check.prove",
@@ -110,6 +113,8 @@ __all__ = [
     "detect_mutation",
     "draw",
     "elementwise_grad",
+    "explain",
+    "explore",
     "grad",
     "gradcheck",
     "grade",

@@ -388,6 +388,11 @@ class Value(ArrayProtocols):
             parts.append("requires_grad=False")
         return f"Value({', '.join(parts)})"
 
+    def _repr_html_(self) -> str:
+        from .draw.card import card
+
+        return card(self)
+
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
 

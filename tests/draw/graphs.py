@@ -1,12 +1,14 @@
-"""Small graphs that the tests draw."""
+"""Small graphs that the tests draw. Whole numbers where there are many, so that no platform rounds otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 import tinygrad_ce as tg
+from tinygrad_ce import nn
 
 
 def scalar() -> tg.Value:
@@ -31,7 +33,7 @@ def classifier() -> tg.Value:
 
 
 def network() -> tg.Value:
-    """Two layers, larger arrays, an option, before backward. Whole numbers, so that no platform rounds otherwise."""
+    """Two layers, larger arrays, an option, before backward."""
     x = np.arange(32.0).reshape(4, 8) - 16
     w1 = tg.Value(np.arange(40.0).reshape(8, 5) / 8 - 2, label="W1")
     b1 = tg.Value(np.zeros(5), label="b1")
@@ -50,9 +52,32 @@ def corners() -> tg.Value:
     return np.concatenate([kept, x[3:]]) * np.float32(3)
 
 
+def modules(hidden: int = 1) -> tg.Value:
+    """An MLP of modules whose weights are whole, after backward."""
+    model = nn.MLP([2, *([3] * hidden), 2], rng=0)
+    for p in model.parameters():
+        p.data = np.arange(p.size, dtype=float).reshape(p.shape) % 3 - 1
+    loss = np.sum(model(np.array([[1.0, 2.0], [0.0, -1.0]])) ** 2)
+    loss.label = "loss"
+    loss.backward()
+    return loss
+
+
 GRAPHS: dict[str, Callable[[], tg.Value]] = {
     "scalar": scalar,
     "classifier": classifier,
     "network": network,
     "corners": corners,
+    "modules": modules,
+}
+
+# What is drawn of them: the graph, and draw's options.
+PICTURES: dict[str, tuple[Callable[[], tg.Value], dict[str, Any]]] = {
+    **{name: (make, {}) for name, make in GRAPHS.items()},
+    "opened": (classifier, {"expand": ["softmax", "cross_entropy"], "derivation": "analytic"}),
+    "closed": (modules, {"depth": 0}),
+    "repeated": (lambda: modules(5), {"collapse": True, "theme": "dark"}),
+    "backward": (scalar, {"direction": "backward"}),
+    "both": (classifier, {"both": True}),
+    "digest": (lambda: modules(3), {"limit": 10}),
 }

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -16,7 +21,7 @@ from tinygrad_ce.draw import draw
 from tinygrad_ce.draw.render import NO_RENDERER, RenderingError, _without_font_warnings
 from tinygrad_ce.op import Op
 
-from .graphs import GRAPHS, classifier, scalar
+from .graphs import PICTURES, classifier, scalar
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -44,13 +49,85 @@ def groups(svg: str, kind: str) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.parametrize("name", GRAPHS)
-def test_every_node_and_edge_is_in_the_picture(name: str) -> None:
-    drawing = draw(GRAPHS[name]())
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_node_edge_and_frame_is_in_the_picture(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    make, options = PICTURES[name]
+    drawing = draw(make(), **options)
     svg = drawing._repr_svg_()
+    assert capfd.readouterr().err == ""  # Graphviz draws a label that it cannot read as an empty one, and says so here
     assert set(groups(svg, "node")) == {node.id for node in drawing.graph.nodes}
+    assert set(groups(svg, "cluster")) == {f"cluster_{cluster.id}" for cluster in drawing.graph.clusters}
     count = sum(g.get("class") == "edge" for g in ET.fromstring(svg.encode()).iter(f"{SVG}g"))
-    assert count == len(drawing.graph.edges)
+    assert count == len(drawing.graph.edges) + len(drawing.graph.arcs)
+
+
+class Box(NamedTuple):
+    """A rectangle in points, and whose it is."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    what: str
+
+    def overlaps(self, other: Box) -> bool:
+        across = min(self.right, other.right) - max(self.left, other.left)
+        return across > 1 and min(self.bottom, other.bottom) - max(self.top, other.top) > 1
+
+
+@cache
+def widths() -> dict[str, float]:
+    """Of Helvetica's characters, in thousandths of the font's size: the metrics that Graphviz reckons with."""
+    matplotlib = pytest.importorskip("matplotlib")
+    metrics = Path(matplotlib.get_data_path(), "fonts", "pdfcorefonts", "Helvetica.afm").read_text(encoding="latin-1")
+    found = re.findall(r"^C (\d+) ; WX (\d+) ;", metrics, re.MULTILINE)
+    return {chr(int(code)): float(width) for code, width in found}
+
+
+def texts(parent: ET.Element) -> Iterator[Box]:
+    """Every text of a part of a picture, with the room that it takes; y grows downwards."""
+    for t in parent.iter(f"{SVG}text"):
+        said = (t.text or "").replace("\xa0", " ")
+        if not said.strip():
+            continue
+        size = float(t.get("font-size", "14"))
+        width = sum(widths().get(c, 556.0) for c in said) * size / 1000
+        left = float(t.get("x", "")) - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[t.get("text-anchor", "start")]
+        y = float(t.get("y", ""))
+        yield Box(left, y - 0.7 * size, left + width, y, said)
+
+
+def shapes(root: ET.Element) -> Iterator[Box]:
+    """The room that every node takes."""
+    for g in root.iter(f"{SVG}g"):
+        if g.get("class") == "node":
+            numbers: list[float] = []
+            for outline in g:
+                if outline.tag == f"{SVG}ellipse":
+                    cx, cy, rx, ry = (float(outline.get(k, "")) for k in ("cx", "cy", "rx", "ry"))
+                    numbers += [cx - rx, cy - ry, cx + rx, cy + ry]
+                elif outline.tag in (f"{SVG}path", f"{SVG}polygon"):
+                    written = outline.get("d") or outline.get("points") or ""
+                    numbers += [float(x) for x in re.findall(r"-?\d+(?:\.\d+)?", written)]
+            xs, ys = numbers[::2], numbers[1::2]
+            yield Box(min(xs), min(ys), max(xs), max(ys), g.findtext(f"{SVG}title") or "")
+
+
+def overlapping(boxes: Iterable[tuple[Box, Box]]) -> list[tuple[str, str]]:
+    return [(a.what, b.what) for a, b in boxes if a.overlaps(b)]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_text_lies_on_another_and_none_of_an_edge_on_a_node(name: str) -> None:
+    make, options = PICTURES[name]
+    root = ET.fromstring(draw(make(), **options)._repr_svg_().encode())
+    found = list(texts(root))
+    assert len(found) > 3
+    assert overlapping(combinations(found, 2)) == []
+    nodes = list(shapes(root))
+    assert overlapping(combinations(nodes, 2)) == []
+    edges = [g for g in root.iter(f"{SVG}g") if g.get("class") == "edge"]
+    assert overlapping((text, node) for edge in edges for text in texts(edge) for node in nodes) == []
 
 
 def test_the_picture_says_what_the_graph_says() -> None:
@@ -59,7 +136,7 @@ def test_the_picture_says_what_the_graph_says() -> None:
     assert "grad" in shown["n0"]
     assert "-0.1705" in shown["n0"]
     assert shown["n1"] == ["softmax"]
-    assert shown["n5"] == ["loss", "2.493"]
+    assert shown["n5"] == ["loss", "2.493", "adjoint", "1"]
 
 
 def test_gradients_that_are_not_there_yet() -> None:
@@ -71,7 +148,9 @@ def test_gradients_that_are_not_there_yet() -> None:
 
 def test_the_picture_brings_its_own_background() -> None:
     first = next(ET.fromstring(draw(scalar())._repr_svg_().encode()).iter(f"{SVG}polygon"))
-    assert first.get("fill") == "white"
+    assert first.get("fill") == "#ffffff"
+    first = next(ET.fromstring(draw(scalar(), theme="dark")._repr_svg_().encode()).iter(f"{SVG}polygon"))
+    assert first.get("fill") == "#1b1e23"
 
 
 HOSTILE = [

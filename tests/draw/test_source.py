@@ -12,14 +12,15 @@ import pytest
 
 from tinygrad_ce.draw import draw
 
-from .graphs import GRAPHS, scalar
+from .graphs import PICTURES, scalar
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", PICTURES)
 def test_source_is_the_golden_one(name: str) -> None:
-    source = draw(GRAPHS[name]()).source
+    make, options = PICTURES[name]
+    source = draw(make(), **options).source
     file = GOLDEN / f"{name}.dot"
     if os.environ.get("REGENERATE_GOLDEN"):
         file.write_text(source, encoding="utf-8")

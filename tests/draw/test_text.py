@@ -11,7 +11,7 @@ from tinygrad_ce.draw.text import lines, number, safe, shape, table
 
 @pytest.mark.parametrize(
     ("x", "text"),
-    [(0.0, "0"), (-0.0, "-0"), (1 / 3, "0.3333"), (1e300, "1e+300"), (float("nan"), "nan"), (float("-inf"), "-inf")],
+    [(0.0, "0"), (-0.0, "0"), (1 / 3, "0.3333"), (1e300, "1e+300"), (float("nan"), "nan"), (float("-inf"), "-inf")],
 )
 def test_numbers_have_four_digits(x: float, text: str) -> None:
     assert number(x) == text

@@ -94,8 +94,8 @@ class Bisection:
             If there are more than `limit` nodes.
         """
         from ..draw import style
+        from ..draw.build import numbered
         from ..draw.drawing import Drawing
-        from ..draw.graph import numbered
 
         graph, ids = numbered(self.root if v is None else v, limit=limit)
         colour = {PASS: style.AGREES, FAIL: style.PARTS}

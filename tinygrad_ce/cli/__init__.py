@@ -1,4 +1,4 @@
-"""The command line: python -m tinygrad_ce demo, and train, eval, predict, generate, export, check.
+"""The command line: python -m tinygrad_ce demo, and train, eval, predict, generate, export, check, draw, explore.
 
 What is wrong with a user's input is said in one line on stderr that begins with "tinygrad_ce:".
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from ..data import DataError
 from ..demo.settings import Missing, OutputError
-from . import check, demo, export, train, using
+from . import check, demo, draw, explore, export, train, using
 from .asking import BadInput, Parser, complain, silence
 
 COMMANDS: dict[str, Any] = {
@@ -30,6 +30,8 @@ COMMANDS: dict[str, Any] = {
     "generate": using.Generate,
     "export": export,
     "check": check,
+    "draw": draw,
+    "explore": explore,
 }
 
 

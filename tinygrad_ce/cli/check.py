@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ..op import Op
 from ..terminal import console
 from .asking import INTERRUPTED, BadInput, complain, count, seed
+from .importing import imported, is_module
 
 if TYPE_CHECKING:
     from ..check.opreport import RegistryReport
@@ -108,12 +107,12 @@ def _named(name: str) -> list[Op]:
     if name in registry:
         return [registry[name]]
     module_name, colon, attribute = name.partition(":")
-    if not colon and not _is_module(module_name):
+    if not colon and not is_module(module_name):
         near = get_close_matches(name, registry, n=1)
         raise BadInput(
             f"no op '{name}'" + (f"; did you mean '{near[0]}'?" if near else "; mymodule:my_op names your own")
         )
-    module = _imported(module_name)
+    module = imported(module_name)
     if not colon:
         found = [op for op in registry.values() if op.module == module.__name__]
         if not found:
@@ -128,28 +127,6 @@ def _named(name: str) -> list[Op]:
         raise BadInput(f"{name} is a {type(op).__name__}, and no op: put @tg.op on the function, or use tg.gradcheck")
     known = [key.partition(":")[2] for key in registry if key.startswith(f"{module_name}:")]
     raise BadInput(f"module {module_name} has no op '{attribute}'; it has {', '.join(known) or 'none'}")
-
-
-def _is_module(name: str) -> bool:
-    with _here(), suppress(ImportError, ValueError):
-        return name.replace(".", "").isidentifier() and find_spec(name) is not None
-    return False
-
-
-def _imported(name: str) -> Any:
-    with _here():
-        try:
-            return import_module(name)
-        except Exception as error:
-            raise BadInput(f"cannot import {name}: {type(error).__name__}: {error}") from None
-
-
-@contextmanager
-def _here() -> Iterator[None]:
-    """A context in which modules of the current folder are found; it stays so, for modules import others late."""
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    yield
 
 
 def _require_file(path: Path, suffix: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from ..check import compare_derivations
 from ..data import Dataset
 from ..draw import draw
+from ..draw.page import explore
 from ..nn import MLP
 from ..ops import softmax_cross_entropy
 from ..terminal import console
@@ -22,6 +23,7 @@ from ..transforms import no_grad
 from ..value import Value
 from .keeping import keep_comparisons, keep_model, meta
 from .parting import part
+from .report import Told, save_report
 from .settings import FILES, Prepared, Settings, prepare, require_folder, require_packages
 from .texts import PARTING, ROUNDING, aside, introduction
 from .training import build, planned_epochs, train
@@ -79,7 +81,7 @@ class _Demo:
     def judge(self, history: History) -> None:
         from .tables import confusion_table
 
-        matrix = confusion(self.model, self.data.test)
+        self.matrix = matrix = confusion(self.model, self.data.test)
         self.about = meta(self.data, self.settings, history, matrix)
         keep_model(self.settings, self.model, history, self.about)
         right, rows = int(np.trace(matrix)), int(matrix.sum())
@@ -96,8 +98,11 @@ class _Demo:
             logits = self.model(self.data.test.inputs)
         parting = part(logits.numpy(), self.data.test.targets)
         loss.backward()
-        draw(loss).save_picture(self.settings.out / "graph.svg")
+        graph = draw(loss).save_picture(self.settings.out / "graph.svg")
+        explore(loss, self.settings.out / "graph.html", title=f"Loss of {self.data.test.name}")
         keep_comparisons(self.settings, history, self.about, comparison, parting)
+        told = Told(self.settings, self.data, self.model, history, self.matrix, comparison, parting)
+        save_report(self.settings.out / "report.html", told, graph)
 
         self._heading(3, "one gradient, five derivations")
         self.console.print(ROUNDING.format(rows=len(self._batch())))

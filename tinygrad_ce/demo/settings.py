@@ -14,6 +14,8 @@ from ..data import DataError, Dataset, Standardiser, digits, iris, read_csv, spl
 from ..draw.render import has_dot
 
 FILES = {
+    "report.html": "all of it on one page",
+    "graph.html": "the loss's computation graph, to walk about in",
     "graph.svg": "the loss's computation graph, with its gradients",
     "curves.png": "loss and accuracy, epoch by epoch",
     "derivations.json": "both comparisons, entry by entry",

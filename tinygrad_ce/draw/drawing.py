@@ -10,9 +10,11 @@ from typing import Any
 import graphviz
 
 from ..atomic import replacing
-from . import dot, style
-from .graph import Graph
+from .backward import BACKWARD
+from .dot import Writer
+from .graph import Cluster, Graph
 from .render import RenderingError, bundled, has_dot
+from .style import LIGHT, Theme
 
 SUFFIXES = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 PNG_DPI = "144"
@@ -43,21 +45,52 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         legend: bool = True,
         looks: Mapping[str, Mapping[str, str]] | None = None,
         marks: Sequence[tuple[str, Mapping[str, str]]] = (),
+        theme: Theme = LIGHT,
     ) -> Drawing:
         """The picture of a graph.
 
         `looks`: attributes of single nodes by id, over their own; `marks`: what they mean, for the legend.
         """
-        attributes = {"rankdir": rankdir, **style.GRAPH}
+        write = Writer(graph, theme)
+        attributes = {"rankdir": rankdir, **theme.graph}
         if legend:
-            attributes |= {"label": dot.legend(graph, marks), "labelloc": "b", "labeljust": "l"}
-        self = cls(graph_attr=attributes, node_attr=style.NODE, edge_attr=style.EDGE)
+            attributes |= {"label": write.legend(marks), "labelloc": "b", "labeljust": "l"}
+        self = cls(graph_attr=attributes, node_attr=theme.node, edge_attr=theme.edge)
         self.graph = graph
-        for name, look in dot.nodes(graph):
-            self.node(name, **{**look, **(looks or {}).get(name, {})})
-        for tail, head, look in dot.edges(graph):
-            self.edge(tail, head, **look)
+        inside: dict[str, list[Any]] = {}
+        for thing in (*graph.nodes, *graph.clusters):
+            inside.setdefault(thing.parent if isinstance(thing, Cluster) else thing.cluster, []).append(thing)
+        self._fill(self, "", 0, inside, write, looks or {})
+        pairs = [(n.id, f"b{n.id}") for n in graph.values if n.cluster != BACKWARD and f"b{n.id}" in write.by_id]
+        if pairs:
+            self.attr("graph", newrank="true")
+        for pair in pairs:  # a value and its adjoint stand opposite
+            self.body.append(f"\t{{rank=same; {' '.join(map(graphviz.quoting.quote, pair))}}}\n")
+        for edge in graph.edges:
+            if pairs and write.by_id[edge.source].cluster == BACKWARD:
+                self.edge(edge.target, edge.source, **write.edge(edge), dir="back")
+            else:
+                self.edge(edge.source, edge.target, **write.edge(edge))
+        for arc in graph.arcs:
+            self.edge(arc.source, arc.target, **write.arc(arc))
         return self
+
+    def _fill(
+        self,
+        part: graphviz.Digraph,
+        frame: str,
+        level: int,
+        inside: Mapping[str, list[Any]],
+        write: Writer,
+        looks: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        """Write what stands in a frame, and the frames inside it."""
+        for thing in inside.get(frame, []):
+            if isinstance(thing, Cluster):
+                with part.subgraph(name=f"cluster_{thing.id}", graph_attr=write.cluster(thing, level)) as deeper:
+                    self._fill(deeper, thing.id, level + 1, inside, write, looks)
+            else:
+                part.node(thing.id, **{**write.node(thing), **looks.get(thing.id, {})})
 
     def save_picture(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture as the path's suffix says: .svg, .png, .pdf, or .dot (.gv) for its text.

@@ -20,7 +20,9 @@ def number(x: Number) -> str:
     """
     if isinstance(x, int) and abs(x) < 10**6:
         return str(x)
-    return f"{x:.4g}"
+    if isinstance(x, complex):
+        return f"{x.real:.4g}{x.imag:+.4g}i"
+    return f"{x + 0.0:.4g}"  # of −0, too: 0
 
 
 def table(s: Summary) -> Table:

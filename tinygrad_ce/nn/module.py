@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..node import plain
+from ..calls import remember
+from ..node import next_number, plain
 from ..value import Value
 from .hooks import Hook, Hooks, RemovableHandle
 from .parts import Buffer, bottom_up, is_generator, is_module, parts, walk
@@ -54,8 +55,10 @@ class Module:
         # The outermost module is called first, so that parameters and layers learn their full names.
         if "_labelled" not in self.__dict__:
             self._label()
-        hooks = self.__dict__.get("_hooks")
-        return self.forward(*args, **kwargs) if hooks is None else hooks.call(self, args, kwargs)
+        hooks, start = self.__dict__.get("_hooks"), next_number()
+        out = self.forward(*args, **kwargs) if hooks is None else hooks.call(self, args, kwargs)
+        remember(self, start, out)
+        return out
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; a subclass defines it."""
