@@ -12,6 +12,7 @@ from .text import clip, lines, table
 
 _BOX = "display:inline-block;border:1px solid #8A8A8A;border-radius:6px;padding:4px 10px;font-size:90%"
 _QUIET = "opacity:0.7"
+_NUMBER = "text-align:right;padding:0 6px 0 0"
 _CELL = "width:9px;height:9px;padding:0;border:0"
 
 
@@ -32,8 +33,9 @@ def card(v: Node) -> str:
 
 def _numbers(s: Summary) -> str:
     """A table of numbers, beside a map where they are many."""
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table(s))
-    numbers = f"<table><tbody>{rows}</tbody></table>"
+    cells = [[f'<td style="{_NUMBER}">{escape(cell)}</td>' for cell in row] for row in table(s)]
+    rows = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
+    numbers = f'<table style="color:inherit"><tbody>{rows}</tbody></table>'
     return f'<div style="display:flex;align-items:center;gap:10px">{_map(s)}{numbers}</div>' if mapped(s) else numbers
 
 

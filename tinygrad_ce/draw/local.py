@@ -25,11 +25,7 @@ _PLAIN = Choice()
 
 def derivatives(node: Node, op: Op) -> list[Derivative | None]:
     """For each input of a node: the local derivative, or None where there is none."""
-    needed = [
-        i
-        for i, x in enumerate(node.inputs)
-        if isinstance(x, Node) and x.requires_grad and i not in op.constants and np.shape(x.data) is not None
-    ]
+    needed = [i for i, x in enumerate(node.inputs) if isinstance(x, Node) and x.requires_grad and i not in op.constants]
     found: list[Derivative | None] = [None] * len(node.inputs)
     numbers: dict[int, Any] = _slopes(node, op, needed) if op.partials is not None else _pulled(node, op, needed)
     for i in needed:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..op import Op
 from ..partials import partial_of, pulled
 
 LONGEST = 40  # characters
 
 
+@lru_cache(maxsize=1024)
 def symbol(op: Op, position: int) -> str:
     """The derivative of `op` with respect to the input at `position`, in the op's names for its inputs.
 
