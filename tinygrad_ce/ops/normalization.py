@@ -6,12 +6,12 @@ A row is all of a sample's last axes, a group of its channels, or a channel of t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..invariants import Invariant, homogeneous
+from ..invariants import Claim, Invariant, Probe, homogeneous
 from ..registry import op
 from .exponentials import narrow, wide
 from .normalized_rows import (
@@ -28,7 +28,42 @@ from .normalized_rows import (
     summed,
 )
 
-AFFINE: list[Invariant] = [homogeneous("weight", "bias")]
+
+def _arranged(probe: Probe, arrange: Callable[..., Rows]) -> tuple[int, Rows] | None:
+    """Where x stands, and its rows; None where it has no gradient."""
+    i = probe.position("x")
+    options = {k: v for k, v in probe.options.items() if k != "eps"}
+    return None if i is None else (i, arrange(probe.inputs[i], **options))
+
+
+def _row_sums(arrange: Callable[..., Rows]) -> Invariant:
+    def claims(probe: Probe) -> Iterator[Claim]:
+        if (found := _arranged(probe, arrange)) is not None:
+            i, rows = found
+            gx = rows.gather(np.asarray(probe.gradients(probe.cotangent(), probe.inputs)[i]))
+            yield Claim(np.sum(gx, axis=-1), 0.0, np.sum(np.abs(gx), axis=-1))
+
+    return Invariant("the gradient in x sums to 0 over every row that is normalised", claims)
+
+
+def _row_shifts(arrange: Callable[..., Rows]) -> Invariant:
+    def claims(probe: Probe) -> Iterator[Claim]:
+        if (found := _arranged(probe, arrange)) is not None:
+            i, rows = found
+            x, g = probe.inputs[i], probe.cotangent()
+            matrix = rows.gather(np.asarray(x))
+            moved = rows.restore(matrix + probe.rng.uniform(-2.0, 2.0, size=(len(matrix), 1)))
+            here, there = probe.gradients(g, probe.inputs), probe.gradients(g, probe.moved(i, moved))
+            yield Claim(there[i], here[i], np.max(np.abs(here[i]), initial=0.0))
+
+    return Invariant("adding a number to a row that is normalised leaves the gradient as it is", claims)
+
+
+AFFINE = homogeneous("weight", "bias")
+
+
+def _invariants(arrange: Callable[..., Rows]) -> list[Invariant]:
+    return [AFFINE, _row_sums(arrange), _row_shifts(arrange)]
 
 
 def _no_axis(name: str, message: str) -> ValueError:
@@ -55,7 +90,7 @@ def _layer_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(0, 3)), rng.normal(size=3), None), {}
 
 
-@op(samples=_layer_samples, invariants=AFFINE)
+@op(samples=_layer_samples, invariants=_invariants(layer_rows))
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axes: int = 1, eps: float = 1e-5) -> Any:
     """(x − μ) / √(σ² + ε) · weight + bias, μ and σ² those of the last `axes` axes (Ba et al., 2016).
 
@@ -153,7 +188,7 @@ def _group_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(0, 2, 3)), None, rng.normal(size=2)), {"groups": 1}
 
 
-@op(samples=_group_samples, invariants=AFFINE)
+@op(samples=_group_samples, invariants=_invariants(group_rows))
 def group_norm(x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps: float = 1e-5) -> Any:
     """(x − μ) / √(σ² + ε) · weight + bias, μ and σ² those of a group of a sample's channels (Wu and He, 2018).
 
@@ -202,7 +237,7 @@ def _batch_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(2, 3)), rng.normal(size=3), rng.normal(size=3)), {}
 
 
-@op(samples=_batch_samples, invariants=AFFINE)
+@op(samples=_batch_samples, invariants=_invariants(batch_rows))
 def batch_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5) -> Any:
     """(x − μ) / √(σ² + ε) · weight + bias, μ and σ² those of a channel over the batch (Ioffe and Szegedy, 2015).
 
@@ -262,7 +297,7 @@ def _kept_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(0, 3)), mean, variance, None, rng.normal(size=3)), {}
 
 
-@op(samples=_kept_samples, constants=("mean", "variance"), invariants=AFFINE)
+@op(samples=_kept_samples, constants=("mean", "variance"), invariants=[AFFINE])
 def batch_norm_eval(
     x: Any, mean: Any, variance: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5
 ) -> Any:
