@@ -35,7 +35,7 @@ from .softmax_cross_entropy import softmax_cross_entropy
 registry.late += [
     f"{__name__}.{late}"
     for late in (
-        *("activations", "calculus", "decompositions", "distances", "divergences", "dropout"),
+        *("activations", "batch_norm", "calculus", "decompositions", "distances", "divergences", "dropout"),
         *("einsum", "embedding", "error_function", "fourier", "inverses", "margins"),
         *("normalization", "norms", "padding", "polynomials", "products"),
         *("rearranging", "recurrent", "selecting", "spectra", "statistics", "trigonometric"),
