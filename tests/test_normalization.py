@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import tinygrad_ce as tg
-from tinygrad_ce.ops.normalization import batch_norm, batch_norm_eval, group_norm, layer_norm, rms_norm
+from tinygrad_ce.ops.batch_norm import batch_norm, batch_norm_eval
+from tinygrad_ce.ops.normalization import group_norm, layer_norm, rms_norm
 
 RNG = np.random.default_rng(0)
 EPS = 1e-5

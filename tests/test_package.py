@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = ("graphviz", "matplotlib", "rich", "pygraphviz", "mpmath", "sympy", "pytest", "argparse", "scipy", "torch")
 
 
@@ -33,3 +35,23 @@ tg.softmax_cross_entropy(np.ones((4, 3)) @ w, [0, 1, 0, 1]).backward()
 tg.compare_derivations(tg.softmax, [1.0, 2.0])
 """
     assert run(program) == ""
+
+
+def test_layers_and_their_ops_are_loaded_when_they_are_asked_for():
+    loaded = run("import sys, tinygrad_ce as tg; print(sorted(sys.modules)); tg.registry(); print(sorted(sys.modules))")
+    before, after = loaded.splitlines()
+    for name in ("tinygrad_ce.nn", "tinygrad_ce.ops.normalization", "tinygrad_ce.ops.activations", "numpy.random"):
+        assert f"'{name}'" not in before, name
+    assert "'tinygrad_ce.ops.normalization'" in after
+    assert "'tinygrad_ce.nn'" not in after
+
+
+def test_no_op_takes_anothers_name():
+    pytest.importorskip("scipy", reason="the extra special is not installed")
+    program = """
+import tinygrad_ce as tg
+before = dict(tg.registry())
+import tinygrad_ce.special
+print([name for name, op in before.items() if tg.registry()[name] is not op])
+"""
+    assert run(program) == "[]\n"

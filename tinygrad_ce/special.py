@@ -206,6 +206,7 @@ kl_div = elementwise(
     lambda out, x, y: np.log(x / y),
     lambda out, x, y: 1.0 - _ratio(x, y),
     domain=[_POSITIVE, _POSITIVE],
+    name="scipy_kl_div",
     formula="g log(x / y), g (1 − x / y)",
 )
 
