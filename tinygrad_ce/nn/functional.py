@@ -22,9 +22,9 @@ from ..ops import softmax as _softmax
 from ..ops import softplus as _softplus
 from ..ops.activations import elu, gelu, hardtanh, leaky_relu, mish, silu
 from ..ops.attention import scaled_dot_product_attention as _attention
-from ..ops.convolution import conv1d, conv2d
 from ..ops.batch_norm import batch_norm as _batch_norm
 from ..ops.batch_norm import batch_norm_eval
+from ..ops.convolution import conv1d, conv2d
 from ..ops.distances import huber_loss, l1_loss, mse_loss
 from ..ops.divergences import cosine_similarity as _cosine_similarity
 from ..ops.divergences import kl_div

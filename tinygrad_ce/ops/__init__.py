@@ -35,9 +35,9 @@ from .softmax_cross_entropy import softmax_cross_entropy
 registry.late += [
     f"{__name__}.{late}"
     for late in """
-        activations attention batch_norm calculus convolution decompositions distances divergences dropout
-        einsum embedding error_function fourier inverses margins normalization norms padding polynomials pooling products ranges
-        rearranging recurrent runs selecting spectra statistics trigonometric
+        activations attention batch_norm calculus convolution decompositions distances divergences dropout einsum
+        embedding error_function fourier inverses margins normalization norms padding polynomials pooling products
+        ranges rearranging recurrent runs selecting spectra statistics trigonometric
     """.split()  # noqa: SIM905 (a list would be thirty lines)
 ]
 

@@ -63,8 +63,8 @@ def _(x: Any, weight: Any, bias: Any, *, eps: float) -> None:
         raise ValueError(f"batch_norm: x of shape {shape} has no axis of channels: (N, C, ...) is wanted")
     if math.prod(shape[:1] + shape[2:]) < 2:
         raise ValueError(
-            f"batch_norm: x of shape {shape} has {math.prod(shape[:1] + shape[2:])} number in each channel, and two make a "
-            f"variance: give a larger batch, or switch to eval()",
+            f"batch_norm: x of shape {shape} has {math.prod(shape[:1] + shape[2:])} number in each channel, and two "
+            f"make a variance: give a larger batch, or switch to eval()",
         )
     check_weights("batch_norm", shape[1:2], weight=weight, bias=bias)
 
