@@ -112,7 +112,7 @@ def test_an_optimiser_that_looks_ahead():
     model = MLP([4, 1], rng=0)
     optimiser = LBFGS(model.parameters(), line_search_fn="strong_wolfe")
     history = fit(model, [(x, target)], lambda out, y: ((out - y) ** 2).mean(), optimiser, 3)
-    assert history.loss[-1] < 1e-12
+    assert history.loss[-1] < 1e-8
 
 
 def test_a_model_is_any_function_and_the_loss_sees_values():
