@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import tinygrad_ce as tg
 from tinygrad_ce.data import Dataset, Loader, iris, split, standardise
 from tinygrad_ce.nn import MLP
-from tinygrad_ce.optim import SGD, Adam
+from tinygrad_ce.optim import LBFGS, SGD, Adam
 from tinygrad_ce.train import EpochReport, History, accuracy, confusion, fit
 
 TRAIN, TEST = standardise(*split(iris()))
@@ -104,6 +104,15 @@ def test_a_regression_has_no_accuracy():
     )
     assert history.loss[-1] < 1e-6
     assert set(history.accuracy) == set(history.validation_accuracy) == {None}
+
+
+def test_an_optimiser_that_looks_ahead():
+    x = np.random.default_rng(0).normal(size=(32, 4))
+    target = x @ [[1.0], [2.0], [0.0], [-1.0]] + 3.0
+    model = MLP([4, 1], rng=0)
+    optimiser = LBFGS(model.parameters(), line_search_fn="strong_wolfe")
+    history = fit(model, [(x, target)], lambda out, y: ((out - y) ** 2).mean(), optimiser, 3)
+    assert history.loss[-1] < 1e-8
 
 
 def test_a_model_is_any_function_and_the_loss_sees_values():

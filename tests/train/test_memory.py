@@ -65,10 +65,10 @@ def test_a_step_leaves_no_cycle_behind():
     gc.collect()
     gc.disable()
     try:
-        before = sum(isinstance(thing, tg.Value) for thing in gc.get_objects())
+        before = sum(type(thing) is tg.Value for thing in gc.get_objects())
         for _ in range(20):
             step()
-        after = sum(isinstance(thing, tg.Value) for thing in gc.get_objects())
+        after = sum(type(thing) is tg.Value for thing in gc.get_objects())
     finally:
         gc.enable()
     assert after == before

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..data import Dataset
 from ..nn import Module
-from ..optim import clip_grad_norm
+from ..optim import LBFGS, clip_grad_norm
 from .callbacks import Callback, Checkpoints, Stepping
 from .evaluation import Batches, Loss, Model, Tally, judge
 from .history import EpochReport, History
@@ -216,6 +216,13 @@ class _Training:
             )
         return True
 
+    def _again(self, inputs: Any, targets: Any) -> Any:
+        """The loss of a batch where parameters are now, and its gradients."""
+        self.run.optimiser.zero_grad()
+        _, loss = forward(self.run.model, self.loss_fn, inputs, targets)
+        loss.backward()
+        return loss
+
     def _step(self, inputs: Any, targets: Any) -> float:
         run = self.run
         assert run.tally is not None
@@ -231,7 +238,10 @@ class _Training:
         loss.backward()
         if self.clip_norm is not None:
             clip_grad_norm(run.optimiser.params, self.clip_norm)
-        run.optimiser.step()
+        if isinstance(run.optimiser, LBFGS):  # which looks at the loss elsewhere before it takes a step
+            run.optimiser.step(lambda: self._again(inputs, targets))
+        else:
+            run.optimiser.step()
         run.batch, run.step, run.loss = run.batch + 1, run.step + 1, value
         for callback in self.told:
             callback.step(run)
