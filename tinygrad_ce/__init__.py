@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
     from .check.grade import grade
     from .check.prove import prove
+    from .compile import NotCaptured, compile
 
 _PARTS = ("data", "nn", "optim", "special", "train")
 _LATER = {
@@ -69,6 +70,8 @@ _LATER = {
     "grade": ".check.grade",
     "gradcheck": ".check.gradcheck",
     "prove": ".check.prove",
+    "compile": ".compile",
+    "NotCaptured": ".compile",
 }
 
 
@@ -96,11 +99,13 @@ __all__ = [
     "Assumption",
     "AssumptionError",
     "MutationError",
+    "NotCaptured",
     "Value",
     "array",
     "bisect",
     "check_op",
     "check_registry",
+    "compile",
     "compare_derivations",
     "cross_entropy",
     "detect_anomaly",

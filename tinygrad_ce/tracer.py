@@ -225,7 +225,7 @@ class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
         """A NumPy function that is no op."""
         self.tape.require_open()
         name = f"np.{function.__name__}"
-        if function in _SHAPED_BY_DATA or (function is np.where and len(args) == 1):
+        if function in SHAPED_BY_DATA or (function is np.where and len(args) == 1):
             raise NotCaptured(_WHERE.format(name))
         if kwargs.get("out") is not None:
             raise NotCaptured(f"{name} into out= writes in place; take its result instead")
@@ -317,7 +317,7 @@ def _refuse(what: str) -> NoReturn:
 _WHERE = "{} makes an array whose shape depends on data; choose with np.where(mask, a, b) instead"
 _SYMBOL = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**"}
 _IN_PLACE = {"sort", "partition", "put", "resize"}  # as methods; NumPy's functions of these names return new arrays
-_SHAPED_BY_DATA = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress, np.union1d}
+SHAPED_BY_DATA = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress, np.union1d}
 
 
 def _dtype(x: Any) -> np.dtype[Any]:
