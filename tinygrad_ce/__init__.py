@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
     from .check.grade import grade
     from .check.prove import prove
-    from .compile import NotCaptured, compile
+    from .compiler import NotCaptured, compile
 
 _PARTS = ("data", "nn", "optim", "special", "train")
 _LATER = {
@@ -70,8 +70,8 @@ _LATER = {
     "grade": ".check.grade",
     "gradcheck": ".check.gradcheck",
     "prove": ".check.prove",
-    "compile": ".compile",
-    "NotCaptured": ".compile",
+    "compile": ".compiler",
+    "NotCaptured": ".compiler",
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_ce as tg
 from tests.battery import Case, calls, cases
-from tinygrad_ce.compile import compile
+from tinygrad_ce.compiler import compile
 
 CASES = [case for op in tg.registry().values() if op.key == op.name for case in cases(op)]
 # Their results or gradients have shapes that depend on data, or look at it: eager alone.

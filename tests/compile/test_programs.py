@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_ce as tg
-from tinygrad_ce.compile import compile
-from tinygrad_ce.compile.passes import PASSES
+from tinygrad_ce.compiler import compile
+from tinygrad_ce.compiler.passes import PASSES
 from tinygrad_ce.trees import flatten
 
 from .programs import SHAPE, function, programs
