@@ -73,8 +73,12 @@ class Graph:
         Slots that share memory with an input of their step, and with which of its inputs.
     names : mapping of int to str
         What the user calls a slot.
+    bound : tuple of int
+        Those inputs that stay the same arrays from call to call: parameters, and an optimiser's state.
     updates : mapping of int to int
-        Outputs, by slot, that are to be written where an input lies: parameters, and an optimiser's state.
+        Results, by slot, that are to be written where a bound input lies.
+    kept : tuple of int
+        Results that stay where they are made until the next call: gradients of parameters.
     """
 
     inputs: tuple[int, ...]
@@ -84,7 +88,14 @@ class Graph:
     kinds: Mapping[int, Kind]
     views: Mapping[int, int] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
+    bound: tuple[int, ...] = ()
     updates: Mapping[int, int] = field(default_factory=dict)
+    kept: tuple[int, ...] = ()
+
+    @property
+    def results(self) -> tuple[int, ...]:
+        """Everything that has to be computed."""
+        return (*self.outputs, *self.updates, *self.kept)
 
     def with_steps(self, steps: Iterable[Step], **changes: Any) -> Graph:
         return replace(self, steps=tuple(steps), **changes)
@@ -92,14 +103,14 @@ class Graph:
     def renamed(self, becomes: Mapping[int, int], steps: Iterable[Step]) -> Graph:
         """With other steps, in which slots have become others."""
         steps = [replace(s, inputs=tuple([becomes.get(i, i) for i in s.inputs])) for s in steps]
-        outputs = tuple([becomes.get(i, i) for i in self.outputs])
+        outputs, kept = [tuple([becomes.get(i, i) for i in slots]) for slots in (self.outputs, self.kept)]
         updates = {becomes.get(new, new): old for new, old in self.updates.items()}
-        return replace(self, steps=tuple(steps), outputs=outputs, updates=updates)
+        return replace(self, steps=tuple(steps), outputs=outputs, updates=updates, kept=kept)
 
     def uses(self) -> dict[int, int]:
         """How often each slot is used, by steps and as an output."""
         counts: dict[int, int] = {}
-        for slot in (*(i for s in self.steps for i in s.inputs), *self.outputs):
+        for slot in (*(i for s in self.steps for i in s.inputs), *self.results):
             counts[slot] = counts.get(slot, 0) + 1
         return counts
 

@@ -31,7 +31,7 @@ class Store:
     Attributes
     ----------
     sort : str
-        "given" (the caller's), "constant", "fresh" (made at each call) or "buffer".
+        "given" (the caller's), "bound" (the caller's, the same at every call), "constant", "fresh" (made at each call) or "buffer".
     slot : int
         The value that it was made for.
     start, end : int
@@ -79,7 +79,7 @@ class Plan:
     def static(self, slot: int) -> bool:
         """Whether a slot is the same memory at every call."""
         store = self.stores.get(slot)
-        return store is not None and store.sort in ("buffer", "constant")
+        return store is not None and store.sort in ("buffer", "constant", "bound")
 
 
 FOREVER = 1 << 40
@@ -103,7 +103,7 @@ class _Planner:
     def plan(self) -> Plan:
         self._roots()
         for slot in self.graph.inputs:
-            self._store(slot, "given")
+            self._store(slot, "bound" if slot in self.graph.bound else "given")
         for slot in self.graph.constants:
             self._store(slot, "constant")
         if self.in_place:
@@ -133,7 +133,7 @@ class _Planner:
         for i, step in enumerate(self.graph.steps):
             for slot in (step.slot, *step.inputs):
                 self.last[self.root.get(slot, slot)] = i
-        for slot in (*self.graph.outputs, *self.graph.updates):
+        for slot in self.graph.results:
             self.last[self.root.get(slot, slot)] = FOREVER
         if self.boundary is not None:
             for i, step in enumerate(self.graph.steps):

@@ -27,7 +27,7 @@ from .record import astype, picked
 
 def dead_code(graph: Graph) -> Graph:
     """Without the steps that lead to no output."""
-    needed, kept = {*graph.outputs, *graph.updates}, []
+    needed, kept = {*graph.results}, []
     for step in reversed(graph.steps):
         if step.slot in needed:
             kept.append(step)
@@ -89,7 +89,26 @@ class Defined:
         self.kinds: dict[int, Kind] = dict(graph.kinds)
         self.constants = dict(graph.constants)
         self.steps: dict[int, Step] = {}
-        self.views = graph.views
+        self.views = dict(graph.views)
+        self.uses = graph.uses()
+        self.clipped: dict[int, int] = {}
+        self.added: list[Step] = []
+
+    def new(self, kind: Kind) -> int:
+        """A slot for a step that is put in."""
+        slot = max(self.kinds) + 1
+        self.kinds[slot] = kind
+        return slot
+
+    def add(self, step: Step) -> None:
+        """Put a step in before the present one."""
+        self.steps[step.slot] = step
+        self.added.append(step)
+
+    def constant(self, x: Any) -> int:
+        slot = self.new(Kind.of(x))
+        self.constants[slot] = x
+        return slot
 
     def by(self, slot: int, op: Any) -> Step | None:
         """The step that made a slot, if it is of that op."""
@@ -112,7 +131,7 @@ class Defined:
         return (x.sort, x.dtype, x.shape) == (y.sort, y.dtype, y.shape)
 
 
-Rule = Callable[[Step, Defined], "Step | int | None"]
+Rule = Callable[[Step, Defined], "Step | int | None"]  # another step, a slot that is the same, or nothing
 
 
 def simplified(graph: Graph, rules: Mapping[Any, tuple[Rule, ...]] | None = None) -> Graph:
@@ -129,9 +148,13 @@ def simplified(graph: Graph, rules: Mapping[Any, tuple[Rule, ...]] | None = None
                 break
             if found is not None:
                 step = found
-        else:
+                if step.op is not key:
+                    break
+        if step.slot not in becomes:
             known.steps[step.slot] = step
-            kept.append(step)
+            kept += [*known.added, step]
+            known.added.clear()
+    graph = replace(graph, kinds=known.kinds, constants=known.constants, views=known.views)
     return graph.renamed(becomes, kept)
 
 
@@ -152,6 +175,81 @@ def _minus_zero(step: Step, known: Defined) -> int | None:
 def _negated_twice(step: Step, known: Defined) -> int | None:
     inner = known.by(step.inputs[0], np.negative)
     return inner.inputs[0] if inner is not None and known.alike(inner.inputs[0], step.slot) else None
+
+
+def _negative_product(step: Step, known: Defined) -> Step | None:
+    """−(c x) is (−c) x."""
+    inner = known.by(step.inputs[0], np.multiply)
+    if inner is None:
+        return None
+    for k, slot in enumerate(inner.inputs):
+        if type(known.constants.get(slot)) is float:
+            inputs = list(inner.inputs)
+            inputs[k] = known.constant(-known.constants[slot])
+            return replace(step, op=np.multiply, inputs=tuple(inputs))
+    return None
+
+
+def _uniform(step: Step, known: Defined) -> Step | None:
+    """A constant array of equal entries is a number, where the others have the result's shape and dtype without it."""
+    inputs, made = list(step.inputs), known.kinds[step.slot]
+    if made.sort != "array" or made.dtype != np.float64:
+        return None
+    for k, slot in enumerate(inputs):
+        x = known.constants.get(slot)
+        others = [known.kinds[i] for j, i in enumerate(inputs) if j != k]
+        if not isinstance(x, np.ndarray) or x.dtype != made.dtype or any(o.sort != "array" for o in others):
+            continue
+        number = known.number(slot)
+        same = np.broadcast_shapes(*[o.shape for o in others]) == made.shape
+        if number is not None and same and np.result_type(*[o.dtype for o in others], 1.0) == made.dtype:
+            inputs[k] = known.constant(float(number))
+            return replace(step, inputs=tuple(inputs))
+    return None
+
+
+def _is_positive_or_nan(step: Step, known: Defined) -> Step | None:
+    """(x > 0) | (x ≠ x) is not (x ≤ 0): relu's mask in two steps."""
+    a, b = [known.steps.get(i) for i in step.inputs]
+    if a is None or b is None or a.op is not np.greater or b.op is not np.not_equal:
+        return None
+    x = a.inputs[0]
+    if b.inputs != (x, x) or known.number(a.inputs[1]) != 0.0:
+        return None
+    made = known.new(known.kinds[step.slot])
+    known.add(Step(np.less_equal, (known.clipped.get(x, x), a.inputs[1]), {}, made, step.note))
+    return replace(step, op=np.logical_not, inputs=(made,))
+
+
+def _noted(step: Step, known: Defined) -> None:
+    """max(x, 0) is ≤ 0, and nan, where x is: masks may be made of it, so that x need not be kept."""
+    x, y = step.inputs
+    if known.number(y) == 0.0 and known.alike(x, step.slot):
+        known.clipped[x] = step.slot
+
+
+def _turned(step: Step, known: Defined) -> Step | None:
+    """(A B)ᵀ is Bᵀ Aᵀ: the same products, perhaps added up in another order."""
+    inner = known.by(step.inputs[0], np.matmul)
+    kind = known.kinds[step.slot]
+    if inner is None or len(kind.shape) != 2 or known.uses.get(inner.slot) != 1 or kind.sort != "array":
+        return None
+    if _axes(step, kind) != (1, 0) or any(len(known.kinds[i].shape) != 2 for i in inner.inputs):
+        return None
+    turned = []
+    for slot in reversed(inner.inputs):
+        before = known.steps.get(slot)
+        if before is not None and before.op in (np.transpose, np.swapaxes) and len(known.kinds[before.inputs[0]].shape) == 2:
+            turned.append(before.inputs[0])
+            continue
+        source = known.kinds[slot]
+        made = known.new(replace(source, shape=source.shape[::-1], order=tuple([1 - i for i in source.order])))
+        known.add(Step(np.transpose, (slot,), {"axes": None}, made, step.note))
+        known.views[made] = 0
+        turned.append(made)
+    known.views.pop(step.slot, None)
+    known.kinds[step.slot] = replace(kind, order=(0, 1))
+    return replace(step, op=np.matmul, inputs=tuple(turned), params={})
 
 
 def _plus_negative(step: Step, known: Defined) -> Step | None:
@@ -242,12 +340,14 @@ _BROADCASTING = (
 )
 
 ALGEBRA: dict[Any, tuple[Rule, ...]] = {
-    **{ufunc: (_broadcast_away,) for ufunc in _BROADCASTING},
-    np.multiply: (_broadcast_away, _times_one),
-    np.divide: (_broadcast_away, _times_one),
-    np.add: (_broadcast_away, _plus_negative),
-    np.subtract: (_broadcast_away, _minus_zero),
-    np.negative: (_negated_twice,),
+    **{ufunc: (_broadcast_away, _uniform) for ufunc in _BROADCASTING},
+    np.multiply: (_broadcast_away, _times_one, _uniform),
+    np.divide: (_broadcast_away, _times_one, _uniform),
+    np.add: (_broadcast_away, _plus_negative, _uniform),
+    np.subtract: (_broadcast_away, _minus_zero, _uniform),
+    np.maximum: (_broadcast_away, _noted, _uniform),
+    np.bitwise_or: (_is_positive_or_nan,),
+    np.negative: (_negated_twice, _negative_product),
     np.transpose: (_transposed_twice,),
     np.reshape: (_reshaped_twice,),
     np.broadcast_to: (_cast_to_own,),
@@ -257,12 +357,19 @@ ALGEBRA: dict[Any, tuple[Rule, ...]] = {
 }
 
 
+def turned(graph: Graph) -> Graph:
+    """With transposes of products as products of transposes, so that they can be written where they belong."""
+    return simplified(graph, {np.transpose: (_turned,)})
+
+
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "dead code": dead_code,
     "constants": folded,
     "algebra": simplified,
     "common": shared,
+    "transposed products": turned,
 }
+INEXACT = frozenset({"transposed products"})  # not bit for bit: the same sums, perhaps in another order
 
 
 def optimised(graph: Graph, passes: Mapping[str, Callable[[Graph], Graph]]) -> tuple[Graph, list[tuple[str, Graph]]]:
@@ -277,4 +384,4 @@ def optimised(graph: Graph, passes: Mapping[str, Callable[[Graph], Graph]]) -> t
             return graph, history
 
 
-__all__ = ["PASSES", "Note", "Op", "dead_code", "folded", "optimised", "shared", "simplified"]
+__all__ = ["INEXACT", "PASSES", "Note", "Op", "dead_code", "folded", "optimised", "shared", "simplified"]

@@ -79,9 +79,13 @@ def phrase(
         return step.op.text(step, args, kinds, out, names)
     if isinstance(step.op, (Op, Pull)):
         return _whole(step, args, kinds, names), True
-    if step.op in _INFIX and all(kinds[i].sort in ("number", "float") for i in step.inputs) and not step.params:
+    if step.op in _INFIX and all(_is_number(kinds[i]) for i in step.inputs) and not step.params:
         return f"{args[0]} {_INFIX[step.op]} {args[1]}", True
     return _call(step, args, out, names)
+
+
+def _is_number(kind: Kind) -> bool:
+    return kind.sort in ("number", "float") or (kind.sort == "other" and kind.dtype.kind == "i")
 
 
 def _call(step: Step, args: Sequence[str], out: str | None, names: Names) -> tuple[str, bool]:
@@ -142,6 +146,8 @@ def _reduction(step: Step, args: Any, kinds: Any, out: str | None, names: Names)
     params = {"axis": None, **step.params}
     if params["axis"] is not None and isinstance(params["axis"], list):
         params["axis"] = tuple(params["axis"])
+    if isinstance(params["axis"], tuple) and len(params["axis"]) == 1:
+        params["axis"] = params["axis"][0]
     if not params.get("keepdims", True):
         del params["keepdims"]
     text = ", ".join([args[0], *[f"{k}={said(v)}" for k, v in params.items()], *([f"out={out}"] if out else [])])
@@ -152,9 +158,12 @@ def _reduction(step: Step, args: Any, kinds: Any, out: str | None, names: Names)
 
 def _mean(step: Step, args: Any, kinds: Any, out: str | None, names: Names) -> tuple[str, bool]:
     source, made = kinds[step.inputs[0]], kinds[step.slot]
-    if out is None or source.dtype.kind != "f" or not made.size:
+    plain = source.dtype.kind == "f" and source.dtype.itemsize >= 4 and source.sort == "array" and source.size
+    if not plain or not made.size or set(step.params) - {"axis", "keepdims"}:
         return _call(step, args, out, names)
     total, _ = _reduction(_as(step, np.sum), args, kinds, out, names)
+    if out is None:
+        return f"{total} / {source.size // made.size}", True
     return f"{total}; {names.numpy('np.divide')}({out}, {source.size // made.size}, out={out})", False
 
 

@@ -60,10 +60,17 @@ class Writer:
         given = ["import base64"] if any("base64." in line for line in self.made) else []
         lines = [f'"""{about}"""', "", *sorted({*given, *imports}), "import numpy as np", "", ""]
         lines += [*helpers]
-        lines += ["def make():", '    """The function, with buffers of its own: make one for each thread."""']
+        bound = ", ".join(self.called[i] for i in self.graph.bound)
+        about = "The function, with buffers of its own: make one for each thread."
+        if bound:
+            about = f"The function, with buffers of its own; it writes into {bound}."
+        lines += [f"def make({bound}):", f'    """{about}"""']
         lines += [f"    {local} = {expression}" for local, expression in sorted(self.names.functions.items())]
         lines += self.made
         lines += [line for block in first for line in ["", *block]]
+        if self.graph.kept:
+            kept = ", ".join(self.called[i] for i in self.graph.kept)
+            lines += ["", f"    {name}.kept = ({kept},)"]
         lines += ["", f"    return {name}, backward" if self.boundary is not None else f"    return {name}"]
         return "\n".join(lines) + "\n"
 
@@ -100,7 +107,7 @@ class Writer:
         for step in self.graph.steps:
             slot, kind = step.slot, self.graph.kinds[step.slot]
             store = self.plan.stores.get(slot)
-            if store is not None and store.sort == "given" and slot not in self.plan.views:
+            if store is not None and store.sort in ("given", "bound") and slot not in self.plan.views:
                 self.called[slot] = self.called[store.slot]
                 continue
             self.called[slot] = f"t{next(numbers)}"
@@ -127,7 +134,9 @@ class Writer:
     def _function(self, name: str, start: int, end: int | None) -> list[str]:
         steps = self.graph.steps[start:end]
         second = start > 0 or (self.boundary is not None and name == "backward")
-        inputs = self.late if second else [s for s in self.graph.inputs if s not in self.late]
+        inputs = self.late if second else [
+            s for s in self.graph.inputs if s not in self.late and s not in self.graph.bound
+        ]
         arguments = [self.called[s] for s in inputs]
         saved = self._saved() if self.boundary is not None else []
         if second:
@@ -138,7 +147,7 @@ class Writer:
         for step in steps:
             lines += [self._commented(line, step) for line in self._said(step)]
         outputs = self.graph.outputs[self.early :] if second else self.graph.outputs[: self.early]
-        if self.boundary is None or second:
+        if self.boundary is None:
             lines += [f"        np.copyto({self.called[old]}, {self.called[new]})" for new, old in self._unwritten()]
         results = self._results(outputs)
         if self.boundary is not None and not second:
@@ -169,7 +178,7 @@ class Writer:
         name = self.called[slot]
         args = [self.called[i] for i in step.inputs]
         store = self.plan.stores.get(slot)
-        into = store is not None and store.sort in ("buffer", "given") and slot not in self.plan.views
+        into = store is not None and store.sort in ("buffer", "bound") and slot not in self.plan.views
         if into and step.op in JOINING and any(i in self.plan.placed for i in step.inputs):
             return self._pieces(step)
         text, value = phrase(step, args, self.graph.kinds, name if into else None, self.names)
