@@ -20,6 +20,8 @@ import numpy as np
 from ..choice import choose
 from ..node import Node, next_number, plain, recorded, watched
 from ..optim import Optimizer
+from ..optim.group import Group
+from ..optim.parameters import PYTHON_FLOAT
 from ..sweep import reverse
 from ..tracer import Kind, NotCaptured, Tracer
 from ..trees import Form, flatten
@@ -56,16 +58,30 @@ class Leaf:
 
 @dataclass
 class Numbers:
-    """A group of an optimiser's parameters: the slots of its state before the call."""
+    """A group of an optimiser's parameters: the slots of its state before the call, and of its vector.
+
+    Parameters that one optimiser steps are parts of one vector, which a call writes into; so are the arrays of its
+    state.
+    """
 
     optimizer: Optimizer
     index: int
     slots: dict[str, int]
     kinds: dict[str, type]
+    vector: int | None = None  # None: Python floats
+    held: Any = None  # the group
+
+    @property
+    def group(self) -> Group:
+        return self.optimizer._groups[self.index]
 
     @property
     def state(self) -> dict[str, Any]:
-        return self.optimizer._groups[self.index].state
+        return self.group.state
+
+    @property
+    def members(self) -> tuple[Any, ...]:
+        return tuple(self.group.params)
 
 
 @dataclass
@@ -85,8 +101,12 @@ class Recording:
     gradients: list[tuple[Leaf, Any]] = field(default_factory=list)
 
 
-def record(f: Callable[..., Any], leaves: Sequence[Any], inward: Form, differentiate: bool) -> Recording:
+def record(
+    f: Callable[..., Any], leaves: Sequence[Any], inward: Form, differentiate: bool, stepping: bool = True
+) -> Recording:
     """Run f once on traced values, and put everything back.
+
+    `stepping`: parameters of optimisers that f reaches are parts of vectors, which f may update.
 
     Raises
     ------
@@ -97,9 +117,11 @@ def record(f: Callable[..., Any], leaves: Sequence[Any], inward: Form, different
     values = {id(x): x for x in reached.values}
     for _ in range(4):
         watch = Foreign(next_number())
-        made = _record(f, leaves, inward, differentiate, reached, list(values.values()), watch)
+        made = _record(f, leaves, inward, differentiate, reached, list(values.values()), watch, stepping)
         more = {k: v for k, v in watch.values.items() if k not in values}
         if not more:
+            if made.gradients and any(x.vector is not None for x in made.numbers):  # it steps nothing
+                return record(f, leaves, inward, differentiate, stepping=False)
             return made
         values.update(more)
     raise NotCaptured("the function uses other Values each time it is called")
@@ -113,6 +135,7 @@ def _record(
     reached: Surroundings,
     values: list[Value],
     watch: Foreign,
+    stepping: bool,
 ) -> Recording:
     recorder = Recorder()
     made = Recording(recorder, [], [], [], Draws(recorder), [], inward, 0)
@@ -120,12 +143,15 @@ def _record(
     try:
         for i, x in enumerate(leaves):
             made.given.append(_given(x, i, made))
+        together = _lift(reached.optimizers if stepping else [], made)
         for value in values:
-            data = recorder.input(value._data)
+            data = together.get(id(value))
+            data = recorder.input(value._data) if data is None else data
             grad = recorder.input(np.zeros_like(value._data) if type(value._data) is not float else 0.0)
             made.leaves.append(Leaf(value, data.slot, grad.slot, None, (value._data, value.grad, value.notes)))
             value._data, value.grad, value.notes = data, grad, None
-        _lift(reached.optimizers, made)
+        for numbers in made.numbers:
+            numbers.group._given = [x._data for x in numbers.members]
         made.draws.lift(reached.generators)
         with ExitStack() as inside:
             inside.enter_context(watched(watch))
@@ -140,7 +166,8 @@ def _record(
                 made.finals[id(leaf), "grad"] = leaf.value.grad
             for n, numbers in enumerate(made.numbers):
                 made.finals[n, "state"] = dict(numbers.state)
-            if differentiate and not any(x.value._data is not recorder.tracers[x.data] for x in made.leaves):
+                made.finals[n, "vector"] = _joined(numbers)
+            if differentiate and all(plain(x.value).slot == x.data for x in made.leaves):
                 _sweep(made)
         if str(np.random.get_state(legacy=False)) != drawn:
             raise NotCaptured(
@@ -183,8 +210,9 @@ def _given(x: Any, position: int, made: Recording) -> Any:
     return value
 
 
-def _lift(optimizers: Sequence[Optimizer], made: Recording) -> None:
-    """An optimiser's numbers and arrays become inputs."""
+def _lift(optimizers: Sequence[Optimizer], made: Recording) -> dict[int, Any]:
+    """An optimiser's numbers and arrays become inputs, and so does the vector of its parameters; these, by identity."""
+    together: dict[int, Any] = {}
     for optimizer in optimizers:
         for index, group in enumerate(optimizer._groups):
             slots, traced, kinds = {}, {}, {}
@@ -192,8 +220,25 @@ def _lift(optimizers: Sequence[Optimizer], made: Recording) -> None:
                 kinds[key] = type(x)
                 entry = made.recorder.input(float(x) if type(x) in (int, bool) else x)
                 slots[key], traced[key] = entry.slot, entry
+            numbers = Numbers(optimizer, index, slots, kinds, held=group)
+            if group.dtype is not PYTHON_FLOAT and not any(id(x) in together for x in group.params):
+                vector = made.recorder.input(group.values())
+                numbers.vector = vector.slot
+                with made.recorder.noting(Note(op="parameters")):
+                    for param, (start, end, shape) in zip(group.params, group._cuts, strict=True):
+                        together[id(param)] = np.reshape(vector[start:end], shape)
+                group._flat = vector
             group.state = traced
-            made.numbers.append(Numbers(optimizer, index, slots, kinds))
+            made.numbers.append(numbers)
+    return together
+
+
+def _joined(numbers: Numbers) -> Any:
+    """A group's parameters as one vector: what an optimiser has made of them, or what they hold."""
+    group = numbers.group
+    if numbers.vector is None or all(x._data is y for x, y in zip(group.params, group._given, strict=True)):
+        return group._flat
+    return np.concatenate([np.reshape(x._data, (-1,)) for x in group.params])
 
 
 def _sweep(made: Recording) -> None:
@@ -222,10 +267,11 @@ def _sweep(made: Recording) -> None:
 
 @dataclass
 class Instance:
-    """The functions of one set of buffers."""
+    """The functions of one set of buffers, and the arrays that they write into."""
 
     forward: Callable[..., Any]
     backward: Callable[..., Any] | None
+    arrays: list[Any]
 
 
 class Captured:
@@ -258,7 +304,9 @@ class Captured:
             kinds=recorder.kinds,
             views=recorder.views,
             names=self._names(),
+            bound=tuple([slot for _, _, slot in self.bound]),
             updates=self.updates,
+            kept=tuple([slot for _, slot in self.kept]),
         )
         raw = dead_code(raw)
         self.raw = raw
@@ -277,24 +325,44 @@ class Captured:
     def _writes(self, slot_of: Callable[[Any], int]) -> None:
         """What is written back: each final value that is not what was there before."""
         made = self.made
-        self.written: list[tuple[str, Any, Any]] = []  # what, whose, key
+        self.written: list[tuple[str, Any, Any]] = []  # what, whose, key: of what the functions return
         self.written_slots: list[int] = []
+        self.kept: list[tuple[Leaf, int]] = []  # gradients that stay in a buffer
+        self.cleared: list[Leaf] = []
         self.updates: dict[int, int] = {}
+        self.bound: list[tuple[Numbers, str | None, int]] = []  # whose, which entry of the state, slot
+        together = {id(x) for n in made.numbers if n.vector is not None for x in n.members}
         for leaf in made.leaves:
             data, grad = made.finals[id(leaf), "data"], made.finals[id(leaf), "grad"]
-            if leaf.position is None and slot_of(data) != leaf.data:
-                self.written.append(("data", leaf, None))
-                self.written_slots.append(slot_of(data))
+            stepped = id(leaf.value) in together
+            if leaf.position is None and not stepped and slot_of(data) != leaf.data:
+                self._write("data", leaf, None, slot_of(data))
             if grad is None:
-                self.written.append(("no grad", leaf, None))
+                self.cleared.append(leaf)
+            elif slot_of(grad) != leaf.grad and stepped:
+                self.kept.append((leaf, slot_of(grad)))
             elif slot_of(grad) != leaf.grad:
-                self.written.append(("grad", leaf, None))
-                self.written_slots.append(slot_of(grad))
+                self._write("grad", leaf, None, slot_of(grad))
         for n, numbers in enumerate(made.numbers):
+            if numbers.vector is not None:
+                self.bound.append((numbers, None, numbers.vector))
+                if slot_of(made.finals[n, "vector"]) != numbers.vector:
+                    self.updates[slot_of(made.finals[n, "vector"])] = numbers.vector
             for key, x in made.finals[n, "state"].items():
-                if slot_of(x) != numbers.slots.get(key):
-                    self.written.append(("state", numbers, key))
-                    self.written_slots.append(slot_of(x))
+                before = numbers.slots.get(key)
+                array = before is not None and made.recorder.kinds[before].sort == "array"
+                if array and before is not None:
+                    self.bound.append((numbers, key, before))
+                if slot_of(x) == before:
+                    continue
+                if array and before is not None:
+                    self.updates[slot_of(x)] = before
+                else:
+                    self._write("state", numbers, key, slot_of(x))
+
+    def _write(self, what: str, whose: Any, key: str | None, slot: int) -> None:
+        self.written.append((what, whose, key))
+        self.written_slots.append(slot)
 
     def _names(self) -> dict[int, str]:
         names = {}
@@ -303,12 +371,14 @@ class Captured:
             names[leaf.data], names[leaf.grad] = label, f"grad_{label}"
         for numbers in self.made.numbers:
             names |= {slot: key for key, slot in numbers.slots.items()}
+            if numbers.vector is not None:
+                names[numbers.vector] = "parameters"
         return names
 
     def _split(self) -> None:
         """Steps that the first outputs need come first."""
         early = len(self.outputs) + len(self.written_slots)
-        needed, first = {*self.graph.outputs[:early]}, []
+        needed, first = {*self.graph.outputs[:early], *self.graph.updates, *self.graph.kept}, []
         for step in reversed(self.graph.steps):
             if step.slot in needed:
                 needed.update(step.inputs)
@@ -321,10 +391,12 @@ class Captured:
 
     def _used(self, graph: Graph) -> Graph:
         """Without inputs that nothing needs."""
-        used = {*graph.outputs, *self.made.seeds, *graph.updates.values(), *(i for s in graph.steps for i in s.inputs)}
+        used = {*graph.results, *self.made.seeds, *graph.updates.values(), *(i for s in graph.steps for i in s.inputs)}
         kept = tuple([s for s in graph.inputs if s in used])
-        self.inputs = [s for s in kept if s not in self.made.seeds]
-        return graph.with_steps(graph.steps, inputs=kept)
+        bound = tuple([s for s in graph.bound if s in kept])
+        self.bound = [b for b in self.bound if b[2] in bound]
+        self.inputs = [s for s in kept if s not in self.made.seeds and s not in bound]
+        return graph.with_steps(graph.steps, inputs=kept, bound=bound)
 
     def _about(self) -> str:
         kinds = ", ".join(f"{self.graph.names.get(s, f'x{s}')}: {self.graph.kinds[s]}" for s in self.inputs)
@@ -341,10 +413,13 @@ class Captured:
         self.arguments = len(given)
         hidden = [x for x in made.leaves if x.position is None]
         self.reached = [x.value for x in hidden]
-        self.graded = bool(self.gradients) and not self.written
+        self.stateful = bool(self.written or self.updates or self.kept or self.cleared)
+        self.graded = bool(self.gradients) and not self.stateful
         self.values_given = {x.position: x for x in made.leaves if x.position is not None}
         order = {**{plain(x).slot: k for k, (_, x) in enumerate(given)}}
         order |= {x.data: self.arguments + k for k, x in enumerate(hidden)}
+        stepped = {id(x) for n in made.numbers if n.vector is not None for x in n.members}
+        self.loose = [x for x in self.reached if id(x) not in stepped]
         self._sources: list[Any] = []  # for each input of the graph: a position among the op's inputs, or a reader
         draws = {slot: (g, m, a, k) for g, m, a, k, slot in made.draws.made}
         grads = {x.grad: x for x in made.leaves}
@@ -369,6 +444,17 @@ class Captured:
         if self._simple:
             return None, [data[i] for i in self._sources]
         return None, [data[s] if type(s) is int else s() for s in self._sources]
+
+    def collected(self, leaves: Sequence[Any]) -> list[Any]:
+        """The graph's inputs, from the leaves of the arguments and from what is read or drawn at each call."""
+        found, hidden, n, positions = [], self.reached, self.arguments, self.positions
+        for s in self._sources:
+            if type(s) is not int:
+                found.append(s())
+                continue
+            x = leaves[positions[s]] if s < n else hidden[s - n]
+            found.append(x._data if isinstance(x, Node) else x)
+        return found
 
     def takes(self, data: Sequence[Any]) -> bool:
         """Whether these are of the dtypes that the buffers are made for."""
@@ -428,12 +514,17 @@ class Captured:
     # -- running -----------------------------------------------------------------------------------------------
 
     def take(self) -> Instance:
-        """Functions that nobody is using."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            made = self._make()
-            return Instance(*made) if isinstance(made, tuple) else Instance(made, None)
+        """Functions that nobody is using, bound to the arrays that parameters and states lie in now."""
+        arrays = [_vector(n) if key is None else n.state[key] for n, key, _ in self.bound]
+        while self._idle:
+            try:
+                instance = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if all(x is y for x, y in zip(instance.arrays, arrays, strict=True)):
+                return instance
+        made = self._make(*arrays)
+        return Instance(*made, arrays) if isinstance(made, tuple) else Instance(made, None, arrays)
 
     def give(self, instance: Instance) -> None:
         self._idle.append(instance)
@@ -447,6 +538,15 @@ def _identifier(name: str) -> str:
 
 def _sort(x: Any) -> Any:
     return x.dtype if type(x) is np.ndarray else type(x)
+
+
+def _vector(numbers: Numbers) -> Any:
+    """The vector of which a group's parameters are parts, as they are now."""
+    group = numbers.group
+    given = group._given
+    if group._flat is None or not all([x._data is y for x, y in zip(group.params, given, strict=False)]) or not given:
+        group.assign(group.values())
+    return group._flat
 
 
 def _drawing(generator: Any, method: str, args: Any, kwargs: Any) -> Callable[[], Any]:

@@ -172,7 +172,8 @@ class _Planner:
             return None
         for slot in step.inputs:
             store = self.made.stores.get(self._root(slot))
-            if store is not None and store.sort == "buffer" and store.end == self.at[step.slot]:
+            alone = store is not None and store.sort == "buffer" and store.inside is None
+            if store is not None and alone and store.end == self.at[step.slot]:
                 if self._over(step, slot) and self.last[self._root(slot)] == self.at[step.slot]:
                     return store
         return None
@@ -235,7 +236,7 @@ class _Planner:
                     and self._flat_alike(slot)
                     and writes(maker, self.kinds)
                     and self._is_array(root)
-                    and self.last[root] == self.at[step.slot]
+                    and self.last[root] >= self.at[step.slot]
                     and step.inputs.count(slot) == 1
                     and root not in {self._root(s) for s in step.inputs if s != slot}
                 ):
@@ -243,7 +244,7 @@ class _Planner:
                         "buffer", root, kind.nbytes, self.at[root], self.at[step.slot], at, whole
                     )
                     self.made.placed.add(slot)
-                    whole.start = min(whole.start, self.at[root])
+                    whole.start, whole.end = min(whole.start, self.at[root]), max(whole.end, self.last[root])
                 at += kind.nbytes
 
     def _flat_alike(self, slot: int) -> bool:

@@ -209,15 +209,17 @@ def _uniform(step: Step, known: Defined) -> Step | None:
 
 
 def _is_positive_or_nan(step: Step, known: Defined) -> Step | None:
-    """(x > 0) | (x ≠ x) is not (x ≤ 0): relu's mask in two steps."""
+    """(x > 0) | (x ≠ x) is not (x ≤ 0); where max(x, 0) is there, it is that this is not 0."""
     a, b = [known.steps.get(i) for i in step.inputs]
     if a is None or b is None or a.op is not np.greater or b.op is not np.not_equal:
         return None
     x = a.inputs[0]
     if b.inputs != (x, x) or known.number(a.inputs[1]) != 0.0:
         return None
+    if x in known.clipped:
+        return replace(step, op=np.not_equal, inputs=(known.clipped[x], a.inputs[1]))
     made = known.new(known.kinds[step.slot])
-    known.add(Step(np.less_equal, (known.clipped.get(x, x), a.inputs[1]), {}, made, step.note))
+    known.add(Step(np.less_equal, (x, a.inputs[1]), {}, made, step.note))
     return replace(step, op=np.logical_not, inputs=(made,))
 
 
