@@ -318,7 +318,7 @@ class Captured:
         self.graph = self._used(self.graph)
         writer = Writer(self.graph, self.plan, boundary, tuple(made.seeds), early)
         self.source = writer.text(_identifier(name), self._about())
-        self._make = loaded(self.source, _identifier(name), writer.names.helpers)
+        self._make = loaded(self.source, _identifier(name), writer.untold)
         self._idle: list[Instance] = []
         self._op()
 

@@ -365,11 +365,11 @@ def turned(graph: Graph) -> Graph:
 
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
-    "dead code": dead_code,
     "constants": folded,
     "algebra": simplified,
     "common": shared,
     "transposed products": turned,
+    "dead code": dead_code,
 }
 INEXACT = frozenset({"transposed products"})  # not bit for bit: the same sums, perhaps in another order
 

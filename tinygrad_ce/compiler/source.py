@@ -56,7 +56,8 @@ class Writer:
         first = [self._function(name, 0, self.boundary)]
         if self.boundary is not None:
             first.append(self._function("backward", self.boundary, None))
-        helpers, imports = texts(self.names.helpers)
+        helpers, imports, self.untold = texts(self.names.helpers)
+        helpers = [f"# {n} has no text of its own: it has to be given." for n in self.untold] + helpers
         given = ["import base64"] if any("base64." in line for line in self.made) else []
         lines = [f'"""{about}"""', "", *sorted({*given, *imports}), "import numpy as np", "", ""]
         lines += [*helpers]
@@ -254,7 +255,7 @@ def loaded(text: str, name: str, injected: Mapping[str, Any] | None = None) -> A
     filename = f"<compiled {name} {_SERIAL()}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     namespace: dict[str, Any] = {"__name__": f"compiled_{name}", **(injected or {})}
-    exec(compile(text, filename, "exec"), namespace)
+    exec(compile(text, filename, "exec", dont_inherit=True), namespace)
     return namespace["make"]
 
 
