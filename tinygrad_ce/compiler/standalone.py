@@ -115,8 +115,9 @@ class Texts:
             self.lines += [f"{name} = {self.name(cells['vjps'][pull.position], name + '_rule')}", "", ""]
         elif qualified.startswith(whole.__name__):
             vjp = self.name(cells["vjp"], name + "_rule")
-            self.lines += [f"def {name}(*arguments, **options):", f"    return {vjp}(*arguments, **options)[{pull.position}]"]
-            self.lines += ["", ""]
+            self.lines += [f"def {name}(*arguments, **options):", f"    gradients = {vjp}(*arguments, **options)"]
+            one = f"gradients[{pull.position}] if isinstance(gradients, (tuple, list)) else gradients"
+            self.lines += [f"    return {one}", "", ""]
         else:
             raise Untold(f"rule {qualified}")
 
