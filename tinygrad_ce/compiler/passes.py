@@ -20,6 +20,7 @@ import numpy as np
 from ..op import Op
 from ..tracer import Kind
 from .graph import Graph, Note, Pull, Step, perform
+from .kernels import fused_losses
 from .record import astype, picked
 
 # -- dead code ---------------------------------------------------------------------------------------------------
@@ -365,13 +366,15 @@ def turned(graph: Graph) -> Graph:
 
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
+    "fused losses": fused_losses,
     "constants": folded,
     "algebra": simplified,
     "common": shared,
     "transposed products": turned,
     "dead code": dead_code,
 }
-INEXACT = frozenset({"transposed products"})  # not bit for bit: the same sums, perhaps in another order
+# Not bit for bit: the same sums in another order; the losses within a few units in the last place.
+INEXACT = frozenset({"transposed products", "fused losses"})
 
 
 def optimised(graph: Graph, passes: Mapping[str, Callable[[Graph], Graph]]) -> tuple[Graph, list[tuple[str, Graph]]]:

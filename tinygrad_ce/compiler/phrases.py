@@ -40,7 +40,7 @@ def writes(step: Step, kinds: Mapping[int, Kind]) -> bool:
         return len(step.inputs) == 3
     if op is np.mean:
         return kinds[step.slot].dtype.itemsize >= 4 and not set(step.params) - {"axis", "keepdims"}
-    return op in _WRITING or op in REDUCTIONS or op in (astype, np.reshape, np.copy) or hasattr(op, "text")
+    return op in _WRITING or op in REDUCTIONS or op in (astype, np.reshape, np.copy) or getattr(op, "writes", False)
 
 
 class Names:
@@ -75,8 +75,6 @@ def phrase(
     special = _SPECIAL.get(step.op) if step.op.__hash__ else None
     if special is not None:
         return special(step, args, kinds, out, names)
-    if hasattr(step.op, "text"):
-        return step.op.text(step, args, kinds, out, names)
     if isinstance(step.op, (Op, Pull)):
         return _whole(step, args, kinds, names), True
     if step.op in _INFIX and all(_is_number(kinds[i]) for i in step.inputs) and not step.params:

@@ -295,8 +295,10 @@ def texts(helpers: Mapping[str, Any]) -> tuple[list[str], list[str], dict[str, A
     for name, thing in helpers.items():
         before = (list(made.lines), set(made.imports), dict(made.names), set(made._taken))
         try:
-            found = made.name(thing, f"_{name}")
-            made.lines += [f"{name} = {found}", "", ""]
+            made._taken.discard(name)
+            found = made.name(thing, name)
+            if found != name:
+                made.lines += [f"{name} = {found}", "", ""]
         except (Untold, OSError, SyntaxError, ValueError, KeyError, RecursionError):
             made.lines, made.imports, made.names, made._taken = before
             untold[name] = thing
