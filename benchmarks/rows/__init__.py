@@ -3,7 +3,16 @@
 from . import before, bounds, compiled, depth, loss, scalar, startup, tensor, training
 
 PEERS = ("micrograd", "torch")
-ROWS = (*scalar.ROWS, *tensor.ROWS, *loss.ROWS, *training.ROWS, *compiled.ROWS, *bounds.ROWS, *depth.ROWS, *startup.ROWS)
+ROWS = (
+    *scalar.ROWS,
+    *tensor.ROWS,
+    *loss.ROWS,
+    *training.ROWS,
+    *compiled.ROWS,
+    *bounds.ROWS,
+    *depth.ROWS,
+    *startup.ROWS,
+)
 AGAINST = before.ROWS
 
 __all__ = ["AGAINST", "PEERS", "ROWS"]

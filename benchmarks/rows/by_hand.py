@@ -1,9 +1,9 @@
 """What a careful programmer writes in NumPy: straight lines, buffers made once, `out=` wherever there is one.
 
-    MLP         a training step of linear layers with relu, softmax cross-entropy or a hinge loss, SGD or Adam
-    Loss        softmax cross-entropy and its gradient
-    Chain       x ← sin(a x + b), again and again, and its gradient
-    Hinge       the Hessian of an MLP's loss times a vector
+MLP         a training step of linear layers with relu, softmax cross-entropy or a hinge loss, SGD or Adam
+Loss        softmax cross-entropy and its gradient
+Chain       x ← sin(a x + b), again and again, and its gradient
+Hinge       the Hessian of an MLP's loss times a vector
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training steps compiled, beside the same steps written by hand with `out=` and buffers, and beside other libraries."""
+"""Compiled functions beside the same written by hand with `out=` and buffers, and beside other libraries."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_ce as tg
-from tests.battery import Case, calls, cases
+from tests.battery import calls, cases
 from tinygrad_ce.compiler import compile
 
 CASES = [case for op in tg.registry().values() if op.key == op.name for case in cases(op)]

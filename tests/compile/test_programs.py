@@ -14,7 +14,6 @@ from .programs import SHAPE, function, programs
 EXAMPLES = settings().max_examples * 6 // 10 if settings().max_examples < 1000 else 2000  # 2,000 with --full
 
 
-
 def result(f, data):
     leaves = [tg.Value(x) for x in data]
     with np.errstate(all="ignore"):

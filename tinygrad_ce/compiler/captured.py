@@ -1,268 +1,24 @@
 """One captured form of a function: for arguments of one signature, its graph, its source, and what runs it.
 
-    capture(f, arguments, ...)      a Captured
-    Captured.forward(inputs)        results of one call, with what its backward needs
-    Captured.backward(...)          gradients
-
-Values that f reaches beside its arguments become inputs, read at each call, and so do an optimiser's numbers; what f
-puts in their place is written back after the call.
+Captured        made of a Recording; takes the inputs of a call to where the graph wants them, and results back
+Instance        the functions of one set of buffers
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..choice import choose
-from ..node import Node, next_number, plain, recorded, watched
-from ..optim import Optimizer
-from ..optim.group import Group
-from ..optim.parameters import PYTHON_FLOAT
-from ..sweep import reverse
-from ..tracer import Kind, NotCaptured, Tracer
-from ..trees import Form, flatten
+from ..node import Node, plain
 from ..value import Value
-from .graph import Graph, Note, Step
+from .graph import Graph, Step
 from .memory import plan
 from .passes import dead_code, optimised
-from .random import Draws
-from .record import Recorder, sweeping
-from .source import Writer, loaded
-from .state import Foreign, Surroundings, found
-
-
-@dataclass
-class Leaf:
-    """A Value whose data is an input: an argument, or one that the function reaches.
-
-    Attributes
-    ----------
-    value : Value
-        As f sees it.
-    data, grad : int
-        Slots of what it held before the call.
-    position : int or None
-        Of an argument, among the leaves of the arguments; None: reached, and read at each call.
-    """
-
-    value: Value
-    data: int
-    grad: int
-    position: int | None = None
-    before: tuple[Any, Any, Any] = (None, None, None)
-
-
-@dataclass
-class Numbers:
-    """A group of an optimiser's parameters: the slots of its state before the call, and of its vector.
-
-    Parameters that one optimiser steps are parts of one vector, which a call writes into; so are the arrays of its
-    state.
-    """
-
-    optimizer: Optimizer
-    index: int
-    slots: dict[str, int]
-    kinds: dict[str, type]
-    vector: int | None = None  # None: Python floats
-    held: Any = None  # the group
-
-    @property
-    def group(self) -> Group:
-        return self.optimizer._groups[self.index]
-
-    @property
-    def state(self) -> dict[str, Any]:
-        return self.group.state
-
-    @property
-    def members(self) -> tuple[Any, ...]:
-        return tuple(self.group.params)
-
-
-@dataclass
-class Recording:
-    """What one run of f on traced values has left."""
-
-    recorder: Recorder
-    given: list[Any]  # what f was given, leaf by leaf
-    leaves: list[Leaf]
-    numbers: list[Numbers]
-    draws: Draws
-    results: list[Any]
-    outward: Form
-    split: int  # steps of f itself
-    finals: dict[tuple[int, str], Any] = field(default_factory=dict)  # what leaves and groups held afterwards
-    seeds: list[int] = field(default_factory=list)
-    gradients: list[tuple[Leaf, Any]] = field(default_factory=list)
-
-
-def record(
-    f: Callable[..., Any], leaves: Sequence[Any], inward: Form, differentiate: bool, stepping: bool = True
-) -> Recording:
-    """Run f once on traced values, and put everything back.
-
-    `stepping`: parameters of optimisers that f reaches are parts of vectors, which f may update.
-
-    Raises
-    ------
-    NotCaptured
-        If f does what a list of instructions cannot say.
-    """
-    reached = found(f)
-    values = {id(x): x for x in reached.values}
-    for _ in range(4):
-        watch = Foreign(next_number())
-        made = _record(f, leaves, inward, differentiate, reached, list(values.values()), watch, stepping)
-        more = {k: v for k, v in watch.values.items() if k not in values}
-        if not more:
-            if made.gradients and any(x.vector is not None for x in made.numbers):  # it steps nothing
-                return record(f, leaves, inward, differentiate, stepping=False)
-            return made
-        values.update(more)
-    raise NotCaptured("the function uses other Values each time it is called")
-
-
-def _record(
-    f: Callable[..., Any],
-    leaves: Sequence[Any],
-    inward: Form,
-    differentiate: bool,
-    reached: Surroundings,
-    values: list[Value],
-    watch: Foreign,
-    stepping: bool,
-) -> Recording:
-    recorder = Recorder()
-    made = Recording(recorder, [], [], [], Draws(recorder), [], inward, 0)
-    drawn = str(np.random.get_state(legacy=False))
-    try:
-        for i, x in enumerate(leaves):
-            made.given.append(_given(x, i, made))
-        together = _lift(reached.optimizers if stepping else [], made)
-        for value in values:
-            data = together.get(id(value))
-            data = recorder.input(value._data) if data is None else data
-            grad = recorder.input(np.zeros_like(value._data) if type(value._data) is not float else 0.0)
-            made.leaves.append(Leaf(value, data.slot, grad.slot, None, (value._data, value.grad, value.notes)))
-            value._data, value.grad, value.notes = data, grad, None
-        for numbers in made.numbers:
-            numbers.group._given = [x._data for x in numbers.members]
-        made.draws.lift(reached.generators)
-        with ExitStack() as inside:
-            inside.enter_context(watched(watch))
-            inside.enter_context(sweeping(recorder))
-            inside.enter_context(np.errstate(all="ignore"))
-            args, kwargs = inward.build(made.given)
-            out = f(*args, **kwargs)
-            made.results, made.outward = flatten(out)
-            made.split = len(recorder.steps)
-            for leaf in made.leaves:
-                made.finals[id(leaf), "data"] = leaf.value._data
-                made.finals[id(leaf), "grad"] = leaf.value.grad
-            for n, numbers in enumerate(made.numbers):
-                made.finals[n, "state"] = dict(numbers.state)
-                made.finals[n, "vector"] = _joined(numbers)
-            if differentiate and all(plain(x.value).slot == x.data for x in made.leaves):
-                _sweep(made)
-        if str(np.random.get_state(legacy=False)) != drawn:
-            raise NotCaptured(
-                "np.random's global generator was used, whose numbers would be the same at each call: draw from an "
-                "explicit one, rng = np.random.default_rng(seed)"
-            )
-    except (TypeError, ValueError) as error:
-        if isinstance(error.__cause__, NotCaptured):
-            raise error.__cause__ from None
-        raise
-    finally:
-        recorder.close()
-        made.draws.restore()
-        changed = reached.restore()
-        for leaf in made.leaves:
-            if leaf.position is None:
-                leaf.value._data, leaf.value.grad, leaf.value.notes = leaf.before
-    if changed:
-        raise NotCaptured(
-            f"the function sets {', '.join(changed)}, which a call of the compiled one would not do again: return it "
-            f"from the function; only parameters and optimisers are written to"
-        )
-    return made
-
-
-def _given(x: Any, position: int, made: Recording) -> Any:
-    """A leaf of the arguments as f sees it: traced, and a Value where it was one."""
-    if type(x) in (int, bool):
-        return x
-    traced = made.recorder.input(plain(x))
-    if not isinstance(x, Value):
-        made.draws.inputs.append((position, traced.slot))
-        return traced
-    value = Value.leaf(traced, x.requires_grad)
-    value.label = x.label
-    data = plain(x)
-    grad = made.recorder.input(np.zeros_like(data) if type(data) is not float else 0.0)
-    value.grad = grad
-    made.leaves.append(Leaf(value, traced.slot, grad.slot, position))
-    return value
-
-
-def _lift(optimizers: Sequence[Optimizer], made: Recording) -> dict[int, Any]:
-    """An optimiser's numbers and arrays become inputs, and so does the vector of its parameters; these, by identity."""
-    together: dict[int, Any] = {}
-    for optimizer in optimizers:
-        for index, group in enumerate(optimizer._groups):
-            slots, traced, kinds = {}, {}, {}
-            for key, x in group.state.items():
-                kinds[key] = type(x)
-                entry = made.recorder.input(float(x) if type(x) in (int, bool) else x)
-                slots[key], traced[key] = entry.slot, entry
-            numbers = Numbers(optimizer, index, slots, kinds, held=group)
-            if group.dtype is not PYTHON_FLOAT and not any(id(x) in together for x in group.params):
-                vector = made.recorder.input(group.values())
-                numbers.vector = vector.slot
-                with made.recorder.noting(Note(op="parameters")):
-                    for param, (start, end, shape) in zip(group.params, group._cuts, strict=True):
-                        together[id(param)] = np.reshape(vector[start:end], shape)
-                group._flat = vector
-            group.state = traced
-            made.numbers.append(numbers)
-    return together
-
-
-def _joined(numbers: Numbers) -> Any:
-    """A group's parameters as one vector: what an optimiser has made of them, or what they hold."""
-    group = numbers.group
-    if numbers.vector is None or all(x._data is y for x, y in zip(group.params, group._given, strict=True)):
-        return group._flat
-    return np.concatenate([np.reshape(x._data, (-1,)) for x in group.params])
-
-
-def _sweep(made: Recording) -> None:
-    """The gradients of what f returned, in what it was given and what it reached."""
-    roots = [x for x in made.results if isinstance(x, Value) and x.requires_grad]
-    wanted = {x.value.number: x for x in made.leaves if x.value.requires_grad}
-    if not roots or not wanted:
-        return
-    seeds = []
-    for root in roots:
-        seed = made.recorder.input(root._data.example if isinstance(root._data, Tracer) else root._data)
-        made.seeds.append(seed.slot)
-        seeds.append((root, seed))
-    (root, seed), *beside = seeds
-    with recorded(True):
-        adjoints = reverse(
-            root, seed, choose(None), wanted={n: x.value for n, x in wanted.items()}, beside=beside
-        )
-    for n, leaf in wanted.items():
-        if n in adjoints:
-            made.gradients.append((leaf, plain(adjoints[n][1])))
-
-
-# -- from a recording to something that runs ----------------------------------------------------------------------
+from .recording import Leaf, Numbers, Recording
+from .source import Writer, identifier, loaded
 
 
 @dataclass
@@ -287,20 +43,19 @@ class Captured:
 
     def __init__(self, name: str, made: Recording, passes: Mapping[str, Any], in_place: bool = True) -> None:
         self.name, self.made = name, made
+        function_name = identifier(name.replace("<lambda>", "f"))
         recorder = made.recorder
         slot_of: Callable[[Any], int] = lambda x: recorder.slot_of(plain(x))
         self.outputs = [slot_of(x) for x in made.results]
         self.values = [isinstance(x, Value) for x in made.results]
-        self.differentiable = [
-            isinstance(x, Value) and x.requires_grad and bool(made.seeds) for x in made.results
-        ]
+        self.differentiable = [isinstance(x, Value) and x.requires_grad and bool(made.seeds) for x in made.results]
         self._writes(slot_of)
         self.gradients = [slot_of(g) for _, g in made.gradients]
         raw = Graph(
             inputs=tuple([s for s in recorder.kinds if s not in recorder.constants and s not in recorder.notes]),
             constants=dict(recorder.constants),
             steps=tuple([Step(*s) for s in recorder.steps]),
-            outputs=tuple([*self.outputs, *self.written_slots, *self.gradients]),
+            outputs=(*self.outputs, *self.written_slots, *self.gradients),
             kinds=recorder.kinds,
             views=recorder.views,
             names=self._names(),
@@ -317,8 +72,8 @@ class Captured:
         self.plan = plan(self.graph, boundary, in_place=in_place)
         self.graph = self._used(self.graph)
         writer = Writer(self.graph, self.plan, boundary, tuple(made.seeds), early)
-        self.source = writer.text(_identifier(name), self._about())
-        self._make = loaded(self.source, _identifier(name), writer.untold)
+        self.source = writer.text(function_name, self._about())
+        self._make = loaded(self.source, function_name, writer.untold)
         self._idle: list[Instance] = []
         self._op()
 
@@ -433,7 +188,8 @@ class Captured:
                 self._sources.append(_reading(*states[slot]))
             else:
                 self._sources.append(_grad_of(grads[slot]))
-        self._sorts = [_sort(plain(x)) for x in (*[self.made.recorder.tracers[plain(x).slot].example for _, x in given], *[x.value._data for x in hidden])]
+        examples = [made.recorder.tracers[plain(x).slot].example for _, x in given]
+        self._sorts = [_sort(x) for x in (*examples, *[x.value._data for x in hidden])]
         self._simple = all(type(x) is int for x in self._sources)
         self.targets = [order[leaf.data] for leaf, _ in made.gradients]
         self._pieces = [i for i, d in enumerate(self.differentiable) if d]
@@ -515,7 +271,7 @@ class Captured:
 
     def take(self) -> Instance:
         """Functions that nobody is using, bound to the arrays that parameters and states lie in now."""
-        arrays = [_vector(n) if key is None else n.state[key] for n, key, _ in self.bound]
+        arrays = [n.current() if key is None else n.state[key] for n, key, _ in self.bound]
         while self._idle:
             try:
                 instance = self._idle.pop()
@@ -524,29 +280,11 @@ class Captured:
             if all(x is y for x, y in zip(instance.arrays, arrays, strict=True)):
                 return instance
         made = self._make(*arrays)
-        return Instance(*made, arrays) if isinstance(made, tuple) else Instance(made, None, arrays)
+        forward, backward = made if isinstance(made, tuple) else (made, None)
+        return Instance(forward, backward, arrays)
 
     def give(self, instance: Instance) -> None:
         self._idle.append(instance)
-
-
-def _identifier(name: str) -> str:
-    from .source import identifier
-
-    return identifier(name.replace("<lambda>", "f"))
-
-
-def _sort(x: Any) -> Any:
-    return x.dtype if type(x) is np.ndarray else type(x)
-
-
-def _vector(numbers: Numbers) -> Any:
-    """The vector of which a group's parameters are parts, as they are now."""
-    group = numbers.group
-    given = group._given
-    if group._flat is None or not all([x._data is y for x, y in zip(group.params, given, strict=False)]) or not given:
-        group.assign(group.values())
-    return group._flat
 
 
 def _drawing(generator: Any, method: str, args: Any, kwargs: Any) -> Callable[[], Any]:
@@ -565,4 +303,5 @@ def _grad_of(leaf: Leaf) -> Callable[[], Any]:
     return lambda: zero if leaf.value.grad is None else plain(leaf.value.grad)
 
 
-__all__ = ["Captured", "Instance", "Leaf", "Note", "Numbers", "Recording", "Kind", "Node", "record"]
+def _sort(x: Any) -> Any:
+    return x.dtype if type(x) is np.ndarray else type(x)

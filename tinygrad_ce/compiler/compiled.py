@@ -19,8 +19,9 @@ from ..op import Op, captures
 from ..tracer import NotCaptured, Tracer
 from ..trees import Carried, Container, Form, flatten
 from ..value import Value
-from .captured import Captured, Instance, record
+from .captured import Captured, Instance
 from .passes import PASSES
+from .recording import record
 from .running import Runner
 
 
@@ -145,8 +146,10 @@ class Compiled(Op):
         if not captured.takes(data):  # another precision, or Values: what it does, step by step
             given = captured.arranged(data)[1]
             return captured.placed(captured.graph.run(*captured.with_seeds(given, captured.unpacked(g))), len(data))
-        if call.instance is None or len(data) != len(call.data) or any(
-            x is not y and not (type(x) is float and x == y) for x, y in zip(data, call.data, strict=True)
+        if (
+            call.instance is None
+            or len(data) != len(call.data)
+            or any(x is not y and not (type(x) is float and x == y) for x, y in zip(data, call.data, strict=True))
         ):
             again = Call(captured, call.inward)
             self._forward(*data, call=again)

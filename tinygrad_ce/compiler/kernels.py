@@ -109,8 +109,7 @@ def taken_out(e: Any, at: Any) -> Any:
     return own, np.add.reduce(e, axis=1)
 
 
-for _kernel in (softmax_loss_and_gradient, softmax_parts, softmax_gradient):
-    _kernel.writes = True  # type: ignore[attr-defined]
+KERNELS = frozenset({softmax_loss_and_gradient, softmax_parts, softmax_gradient})
 
 
 # -- the pass ----------------------------------------------------------------------------------------------------
@@ -123,11 +122,12 @@ def fused_losses(graph: Graph) -> Graph:
     kinds, views, constants = dict(graph.kinds), dict(graph.views), dict(graph.constants)
     pulls: dict[tuple[int, ...], list[Step]] = {}
     for step in graph.steps:
-        if isinstance(step.op, Pull) and step.op.of in (softmax_cross_entropy, cross_entropy):
-            if step.op.position == 0 and step.op.derivation.name == "stable":
-                pulls.setdefault(step.inputs[2:], []).append(step)
+        if isinstance(step.op, Pull) and _is_stable(step.op):
+            pulls.setdefault(step.inputs[2:], []).append(step)
 
-    def new(steps: list[Step], op: Any, inputs: tuple[int, ...], params: Any, like: Step, sort: str, *shape: int) -> int:
+    def new(
+        steps: list[Step], op: Any, inputs: tuple[int, ...], params: Any, like: Step, sort: str, *shape: int
+    ) -> int:
         slot = max(kinds) + 1
         kinds[slot] = Kind(sort, _FLOAT, shape, tuple(range(len(shape))))
         steps.append(Step(op, inputs, params, slot, like.note))
@@ -181,6 +181,11 @@ def fused_losses(graph: Graph) -> Graph:
         else:
             kept.append(Step(np.mean, (losses,), {"axis": None}, step.slot, step.note))
     return replace(graph, steps=tuple(kept), kinds=kinds, views=views, constants=constants)
+
+
+def _is_stable(pull: Pull) -> bool:
+    ours = pull.of in (softmax_cross_entropy, cross_entropy)
+    return ours and pull.position == 0 and pull.derivation.name == "stable"
 
 
 def _is_plain(step: Step, kinds: Any, constants: Any) -> bool:

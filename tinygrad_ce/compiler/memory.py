@@ -24,6 +24,7 @@ from .phrases import writes
 
 ALIGNED = 64
 
+
 @dataclass(eq=False)
 class Store:
     """Memory that values lie in.
@@ -31,7 +32,8 @@ class Store:
     Attributes
     ----------
     sort : str
-        "given" (the caller's), "bound" (the caller's, the same at every call), "constant", "fresh" (made at each call) or "buffer".
+        "given" (the caller's), "bound" (the caller's, the same at every call), "constant", "fresh" (made at each
+        call) or "buffer".
     slot : int
         The value that it was made for.
     start, end : int
@@ -170,18 +172,24 @@ class _Planner:
         """The buffer of an operand that this step may write over."""
         if not elementwise(step):
             return None
+        now = self.at[step.slot]
         for slot in step.inputs:
             store = self.made.stores.get(self._root(slot))
-            alone = store is not None and store.sort == "buffer" and store.inside is None
-            if store is not None and alone and store.end == self.at[step.slot]:
-                if self._over(step, slot) and self.last[self._root(slot)] == self.at[step.slot]:
-                    return store
+            if store is None or store.sort != "buffer" or store.inside is not None or store.end != now:
+                continue
+            if self._over(step, slot) and self.last[self._root(slot)] == now:
+                return store
         return None
 
     def _over(self, step: Step, slot: int) -> bool:
         """Whether a step can be written over an operand: it is laid out alike, and the only operand that lies there."""
         a, b = self.kinds[slot], self.kinds[step.slot]
-        fits = slot not in self.made.views and (a.sort, a.dtype, a.shape, a.order) == (b.sort, b.dtype, b.shape, b.order)
+        fits = slot not in self.made.views and (a.sort, a.dtype, a.shape, a.order) == (
+            b.sort,
+            b.dtype,
+            b.shape,
+            b.order,
+        )
         return fits and all(i == slot or self._memory(i) is not self._memory(slot) for i in step.inputs)
 
     def _memory(self, slot: int) -> Any:
@@ -208,10 +216,10 @@ class _Planner:
         if not elementwise(step):
             return None
         for slot in step.inputs:
-            inner = self.by.get(slot)
-            if inner is not None and self.last[slot] == self.at[step.slot] and slot not in self.made.views:
-                if step.inputs.count(slot) == 1 and self.at[slot] >= free and slot not in self.root.values():
-                    return inner
+            dies = self.last[self._root(slot)] == self.at[step.slot] and step.inputs.count(slot) == 1
+            viewed = slot in self.made.views or slot in self.root.values()
+            if slot in self.by and dies and not viewed and self.at[slot] >= free:
+                return self.by[slot]
         return None
 
     def _joined(self) -> None:
@@ -219,7 +227,9 @@ class _Planner:
         for step in self.graph.steps:
             if step.op not in JOINING or step.op is np.stack or step.params.get("axis", 0) not in (0, None):
                 continue
-            if len(self.kinds[step.slot].shape) != 1 or self._root(step.slot) in {self._root(s) for s in self.graph.outputs}:
+            if len(self.kinds[step.slot].shape) != 1 or self._root(step.slot) in {
+                self._root(s) for s in self.graph.outputs
+            }:
                 continue
             whole = self.made.stores.get(step.slot) or self._store(step.slot, "buffer")
             if whole.sort != "buffer":

@@ -62,7 +62,7 @@ def shared(graph: Graph) -> Graph:
     becomes: dict[int, int] = {}
     known: dict[Any, int] = {}
     for slot, x in graph.constants.items():
-        key = (type(x), repr(x)) if type(x) in (float, int, bool) else None
+        key: Any = (type(x), repr(x)) if type(x) in (float, int, bool) else None
         if isinstance(x, np.ndarray) and x.nbytes <= _LARGEST and x.dtype != object:
             key = (x.dtype.str, x.shape, x.strides, x.tobytes())
         if key is not None:
@@ -118,7 +118,7 @@ class Defined:
 
     def number(self, slot: int) -> float | None:
         """The number that a slot holds everywhere, where it is a constant."""
-        x = self.constants.get(slot)
+        x: Any = self.constants.get(slot)
         if type(x) in (float, int):
             return float(x)
         if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fiu" and x.size:
@@ -138,7 +138,8 @@ Rule = Callable[[Step, Defined], "Step | int | None"]  # another step, a slot th
 def simplified(graph: Graph, rules: Mapping[Any, tuple[Rule, ...]] | None = None) -> Graph:
     """With the rules of algebra below applied, each wherever it can be."""
     table = ALGEBRA if rules is None else rules
-    known, becomes, kept = Defined(graph), {}, []
+    known, kept = Defined(graph), []
+    becomes: dict[int, int] = {}
     for step in graph.steps:
         step = replace(step, inputs=tuple([becomes.get(i, i) for i in step.inputs]))
         key = step.op if step.op.__hash__ else None
@@ -242,7 +243,11 @@ def _turned(step: Step, known: Defined) -> Step | None:
     turned = []
     for slot in reversed(inner.inputs):
         before = known.steps.get(slot)
-        if before is not None and before.op in (np.transpose, np.swapaxes) and len(known.kinds[before.inputs[0]].shape) == 2:
+        if (
+            before is not None
+            and before.op in (np.transpose, np.swapaxes)
+            and len(known.kinds[before.inputs[0]].shape) == 2
+        ):
             turned.append(before.inputs[0])
             continue
         source = known.kinds[slot]
@@ -292,7 +297,12 @@ def _reshaped_twice(step: Step, known: Defined) -> int | Step | None:
     if known.alike(x, step.slot) and step.params.get("order", "C") == "C":
         return x
     inner = known.by(x, np.reshape)
-    if inner is None or x not in known.views or step.params.get("order", "C") != "C" or inner.params.get("order", "C") != "C":
+    if (
+        inner is None
+        or x not in known.views
+        or step.params.get("order", "C") != "C"
+        or inner.params.get("order", "C") != "C"
+    ):
         return None
     return replace(step, inputs=inner.inputs, params={"shape": known.kinds[step.slot].shape})
 
@@ -343,7 +353,7 @@ _BROADCASTING = (
 )
 
 ALGEBRA: dict[Any, tuple[Rule, ...]] = {
-    **{ufunc: (_broadcast_away, _uniform) for ufunc in _BROADCASTING},
+    **dict.fromkeys(_BROADCASTING, (_broadcast_away, _uniform)),
     np.multiply: (_broadcast_away, _times_one, _uniform),
     np.divide: (_broadcast_away, _times_one, _uniform),
     np.add: (_broadcast_away, _plus_negative, _uniform),

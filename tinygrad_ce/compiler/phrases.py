@@ -1,8 +1,8 @@
 """How a step is said in NumPy: the text of a call, with `out=` where the result has a place.
 
-    writes(step, kinds)         whether a step can write into an array that is there
-    phrase(step, ...)           its text
-    Names                       what the text speaks of: NumPy's functions, and helpers that come along
+writes(step, kinds)         whether a step can write into an array that is there
+phrase(step, ...)           its text
+Names                       what the text speaks of: NumPy's functions, and helpers that come along
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..op import Op
 from ..ops.indexing import getitem, scatter_add
 from ..tracer import Kind
 from .graph import JOINING, Pull, Step
+from .kernels import KERNELS
 from .record import astype, picked
 
 # Functions that are a ufunc's reduction, said more shortly.
@@ -40,7 +41,7 @@ def writes(step: Step, kinds: Mapping[int, Kind]) -> bool:
         return len(step.inputs) == 3
     if op is np.mean:
         return kinds[step.slot].dtype.itemsize >= 4 and not set(step.params) - {"axis", "keepdims"}
-    return op in _WRITING or op in REDUCTIONS or op in (astype, np.reshape, np.copy) or getattr(op, "writes", False)
+    return op in _WRITING or op in REDUCTIONS or op in (astype, np.reshape, np.copy) or op in KERNELS
 
 
 class Names:
@@ -105,7 +106,11 @@ def _call(step: Step, args: Sequence[str], out: str | None, names: Names) -> tup
 def said(x: Any) -> str:
     """A parameter as Python text."""
     if isinstance(x, np.dtype):
-        return f"np.{x.name}" if x.name in ("float32", "float64", "int64", "bool", "complex128") else f"np.dtype({x.str!r})"
+        return (
+            f"np.{x.name}"
+            if x.name in ("float32", "float64", "int64", "bool", "complex128")
+            else f"np.dtype({x.str!r})"
+        )
     if isinstance(x, type) and issubclass(x, np.generic):
         return f"np.{x.__name__}"
     if isinstance(x, type):
@@ -200,7 +205,9 @@ def _scattered(step: Step, args: Any, kinds: Any, out: str | None, names: Names)
     zeros = f"{made}.fill(0)" if out else f"{made} = np.zeros({kind.shape}, {said(kind.dtype)})"
     if any(kinds[i].dtype.kind != "b" for i in indices):
         where = key if "," in key.rstrip(",") or ":" in key or "..." in key else key.rstrip(",")
-        where = f"np.s_[{where}]" if where != key.rstrip(",") or ":" in where or "..." in where or "," in where else where
+        where = (
+            f"np.s_[{where}]" if where != key.rstrip(",") or ":" in where or "..." in where or "," in where else where
+        )
         return f"{zeros}; {names.numpy('np.add.at')}({made}, {where}, {args[0]})", False
     return f"{zeros}; {made}[{key}] = {args[0]}", False
 

@@ -1,6 +1,6 @@
 """Generators of random numbers within a capture: what they draw is drawn anew at each call.
 
-    Draws       the draws of one capture: inputs, which a call fills in the order in which f drew them
+Draws       the draws of one capture: inputs, which a call fills in the order in which f drew them
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import numpy as np
 
 from ..tracer import NotCaptured
 
-_METHODS = frozenset({"random", "normal", "standard_normal", "uniform", "integers", "binomial", "exponential", "laplace"})
+_METHODS = frozenset(
+    {"random", "normal", "standard_normal", "uniform", "integers", "binomial", "exponential", "laplace"}
+)
 
 
 class Draws:

@@ -10,10 +10,10 @@ looks at data, or where it asks what kind of array it was given, the op is one s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from ..ops.passthrough import FACTS
 from ..tracer import SHAPED_BY_DATA, NotCaptured, Tape, Tracer
 from ..tracing import here
 from .graph import JOINING, Note, Pull, perform
+
 
 class Recorder(Tape):
     """A Tape that writes down NumPy calls."""
@@ -82,7 +83,7 @@ class Recorder(Tape):
         """A NumPy function: its arrays become inputs, the rest of its arguments parameters."""
         if function in JOINING:
             inputs, rest = list(args[0]), list(args[1:])
-            names = ("axis",)
+            names: tuple[str, ...] = ("axis",)
         else:
             inputs, rest, names = _split(function, args)
         params = {**dict(zip(names, rest, strict=False)), **kwargs}
@@ -216,7 +217,7 @@ class LowTracer(Tracer):
 
     @property
     def T(self) -> Any:
-        return np.transpose(self)  # type: ignore[call-overload]
+        return np.transpose(self)
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
         only: Any = shape[0] if len(shape) == 1 else shape
@@ -242,7 +243,7 @@ def whole(op: Op) -> bool:
     return op.decomposition is not None and op.kernel is not op.decomposition and op.partials is None
 
 
-@lru_cache(maxsize=None)
+@cache
 def transparent(op: Op) -> bool:
     """Whether an op's kernel may be run on traced arrays: it is not whole, and does not ask what it was given."""
     code = getattr(op.kernel, "__code__", None)
@@ -272,7 +273,7 @@ def _split(function: Any, args: Sequence[Any]) -> tuple[list[Any], list[Any], tu
     return list(args[:last]), list(args[last:]), names[last:]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parameters(function: Any) -> tuple[str, ...]:
     """What a function's arguments may be called; nothing where they have no names."""
     try:

@@ -1,6 +1,6 @@
 """What a call of a compiled function does beside the arithmetic: read what f reaches, write back what f sets.
 
-    Runner      runs one captured form
+Runner      runs one captured form
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..node import changed, plain
+from ..node import changed
 from ..trees import Container, Form
 from ..value import Value
-from .captured import Captured, Instance, Leaf
+from .captured import Captured, Instance
+from .recording import Leaf
 
 if TYPE_CHECKING:
     from .compiled import Compiled
@@ -24,7 +25,8 @@ class Runner:
 
     def __init__(self, function: Compiled, captured: Captured, form: Form, leaves: list[Any], on: bool) -> None:
         self.function, self.captured, self.form, self.on = function, captured, form, on
-        flat = form.parts[0].parts if isinstance(form, Container) else ()
+        arguments = form.parts[0] if isinstance(form, Container) else form
+        flat = arguments.parts if isinstance(arguments, Container) else ()
         plain_arrays = len(flat) == len(leaves) and all(type(x) is np.ndarray for x in leaves)
         self._checks = [(x.dtype, x.shape) for x in leaves] if plain_arrays else None
         self.reached = [(x, x._data) for x in captured.loose]
@@ -102,4 +104,3 @@ def _value(leaf: Leaf, leaves: Sequence[Any]) -> Any:
 
 def _alike(x: Any, y: Any) -> bool:
     return type(x) is type(y) and getattr(x, "dtype", None) == getattr(y, "dtype", None) and np.shape(x) == np.shape(y)
-

@@ -1,7 +1,7 @@
 """A planned graph as Python text that needs NumPy alone.
 
-    written(graphs, ...)    the text of a module with one function, `make`, which makes the functions
-    loaded(text)            what `make` of such a text is
+written(graphs, ...)    the text of a module with one function, `make`, which makes the functions
+loaded(text)            what `make` of such a text is
 """
 
 from __future__ import annotations
@@ -40,7 +40,12 @@ class Writer:
     """
 
     def __init__(
-        self, graph: Graph, plan: Plan, boundary: int | None = None, late: tuple[int, ...] = (), early: int | None = None
+        self,
+        graph: Graph,
+        plan: Plan,
+        boundary: int | None = None,
+        late: tuple[int, ...] = (),
+        early: int | None = None,
     ) -> None:
         self.graph, self.plan = graph, plan
         self.boundary, self.late = boundary, late
@@ -117,11 +122,11 @@ class Writer:
             if slot in self.plan.views:
                 args = [self.called[i] for i in step.inputs]
                 text, _ = phrase(step, args, self.graph.kinds, None, self.names)
-                comment = ""
             else:
                 assert store is not None
                 shape = tuple([kind.shape[i] for i in kind.order])
-                axes = "" if kind.order == tuple(sorted(kind.order)) else f", {said(tuple(int(i) for i in np.argsort(kind.order)))}"
+                back = tuple([int(i) for i in np.argsort(kind.order)])
+                axes = "" if back == tuple(sorted(back)) else f", {said(back)}"
                 text = f"buffer({store.position}, {said(kind.dtype)}, {said(shape)}{axes})"
                 spot = (store.position, kind.dtype, shape, axes)
                 if spot in spots:
@@ -135,9 +140,9 @@ class Writer:
     def _function(self, name: str, start: int, end: int | None) -> list[str]:
         steps = self.graph.steps[start:end]
         second = start > 0 or (self.boundary is not None and name == "backward")
-        inputs = self.late if second else [
-            s for s in self.graph.inputs if s not in self.late and s not in self.graph.bound
-        ]
+        inputs = (
+            self.late if second else [s for s in self.graph.inputs if s not in self.late and s not in self.graph.bound]
+        )
         arguments = [self.called[s] for s in inputs]
         saved = self._saved() if self.boundary is not None else []
         if second:
@@ -167,7 +172,9 @@ class Writer:
     def _saved(self) -> list[str]:
         """Local variables of the first function that the second one needs."""
         assert self.boundary is not None
-        before = {s.slot for s in self.graph.steps[: self.boundary]} | {s for s in self.graph.inputs if s not in self.late}
+        before = {s.slot for s in self.graph.steps[: self.boundary]} | {
+            s for s in self.graph.inputs if s not in self.late
+        }
         needed = [i for s in self.graph.steps[self.boundary :] for i in s.inputs]
         needed += self.graph.outputs[self.early :]
         return list(dict.fromkeys(self.called[i] for i in needed if i in before and not self.plan.static(i)))
@@ -233,13 +240,14 @@ def literal(x: Any) -> str:
     array = np.asarray(x)
     dtype = said(array.dtype)
     if isinstance(x, np.generic):
-        return f"{dtype}({said(x.item())})" if x.dtype.kind in "fiub" and dtype.startswith("np.") and "(" not in dtype else f"np.asarray({said(x.item())}, {dtype})[()]"
+        short = x.dtype.kind in "fiub" and "(" not in dtype
+        return f"{dtype}({said(x.item())})" if short else f"np.asarray({said(x.item())}, {dtype})[()]"
     plain = array.size and array.dtype.kind in "fiub"
     if plain and (array == array.flat[0]).all() and not (array.dtype.kind == "f" and np.signbit(array).any()):
         return f"np.full({said(array.shape)}, {said(array.flat[0])}, {dtype})"
     if plain and array.ndim == 1 and array.dtype.kind == "i" and np.array_equal(array, np.arange(array.size)):
         return f"np.arange({array.size}, dtype={dtype})"
-    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    order: Any = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     suffix = "" if order == "C" else ', order="F"'
     if array.size <= 16 and array.dtype.kind in "fiub":
         flat = array.ravel(order).tolist()

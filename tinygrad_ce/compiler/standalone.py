@@ -91,10 +91,7 @@ class Texts:
             module = _scipy(thing) if isinstance(thing, np.ufunc) else thing.__module__
             self.imports.add(f"from {module} import {thing.__name__} as {name}")
         elif isinstance(thing, np.errstate):
-            options = ", ".join(f"{k}={getattr(thing, k)!r}" for k in ("divide", "over", "under", "invalid") if isinstance(getattr(thing, k, None), str))
-            if not options:
-                options = "all='ignore'"
-            self.lines += [f"{name} = np.errstate({options})", ""]
+            self.lines += [f"{name} = np.errstate(all='ignore')", ""]  # what it is set to, it does not say
         elif hasattr(thing, "cache_info"):
             self.imports.add("import functools")
             self.lines += [f"{name} = functools.cache({self.name(thing.__wrapped__, name + '_inner')})", "", ""]
@@ -127,12 +124,16 @@ class Texts:
             cells = inspect.getclosurevars(f).nonlocals
             states = [x for x in cells.values() if isinstance(x, np.errstate)]
             if states:
-                self.lines += [f"{name} = {self.name(states[0], 'silent')}({self.name(wrapped, name + '_inner')})", "", ""]
+                self.lines += [
+                    f"{name} = {self.name(states[0], 'silent')}({self.name(wrapped, name + '_inner')})",
+                    "",
+                    "",
+                ]
                 return
         tree = _bare(_tree_of(f))
         if isinstance(tree, ast.FunctionDef):
             tree.decorator_list = []
-        nonlocals = {n: c for n, c in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)}
+        nonlocals = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
         becomes = {n: self.name(c.cell_contents, n) for n, c in nonlocals.items() if c.cell_contents is not f}
         tree = self._opened(tree, f.__globals__)
         becomes |= self._globals(f.__globals__, [n for n in _names(tree) if n not in becomes])
@@ -180,7 +181,9 @@ class _Renamed(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> Any:
         text = self.becomes.get(node.id, node.id)
-        return node if text == node.id else ast.parse(text, mode="eval").body if "." in text else ast.Name(text, node.ctx)
+        if text == node.id:
+            return node
+        return ast.parse(text, mode="eval").body if "." in text else ast.Name(text, node.ctx)
 
 
 class _Bare(ast.NodeTransformer):
@@ -274,7 +277,8 @@ def _literal(thing: Any, texts: Texts | None = None) -> str:
             return f"frozenset([{', '.join(parts)}])"
         return f"[{', '.join(parts)}]" if isinstance(thing, list) else f"({', '.join(parts)}{',' * (len(parts) == 1)})"
     if isinstance(thing, np.generic) and thing.dtype.kind in "fiub":
-        return f"{type(thing).__name__.rstrip('_')}({thing.item()!r})" if thing.dtype.kind == "b" else f"np.{type(thing).__name__}({_literal(thing.item())})"
+        number = _literal(thing.item())
+        return f"bool({number})" if thing.dtype.kind == "b" else f"np.{type(thing).__name__}({number})"
     if isinstance(thing, np.dtype):
         return f"np.dtype({thing.str!r})"
     if thing is type(None):

@@ -1,8 +1,8 @@
 """What a function uses beside its arguments: leaf Values, optimisers, generators of random numbers.
 
-    found(f)            what can be reached from f: by its closure, its globals, its object, their attributes
-    Surroundings        what was reached, as it was: to be put back after a capture, and held to being unchanged
-    Foreign             a Watch that finds the leaf Values that an op uses and that were not reached
+found(f)            what can be reached from f: by its closure, its globals, its object, their attributes
+Surroundings        what was reached, as it was: to be put back after a capture, and held to being unchanged
+Foreign             a Watch that finds the leaf Values that an op uses and that were not reached
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,8 @@ def _items(x: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _named(holder: Any, key: Any) -> str:
-    return f"[{key!r}] of a {type(holder).__name__}" if isinstance(holder, (list, dict)) else f"{type(holder).__name__}.{key}"
+    kind = type(holder).__name__
+    return f"[{key!r}] of a {kind}" if isinstance(holder, (list, dict)) else f"{kind}.{key}"
 
 
 def _private(key: Any) -> bool:
@@ -116,23 +118,23 @@ def _reached(x: Any, made: Surroundings) -> Iterator[tuple[Any, Callable[[Any], 
         yield x.__func__, _nowhere
     elif isinstance(x, types.FunctionType):
         if x.__module__ and x.__module__.partition(".")[0] in ("numpy", __name__.partition(".")[0]):
-            inner: Any = []  # the package's own functions hold nothing but what they close over
+            names: list[str] = []  # the package's own functions hold nothing but what they close over
         else:
-            inner = [(x.__globals__, n) for n in _names(x.__code__) if n in x.__globals__]
+            names = [n for n in _names(x.__code__) if n in x.__globals__]
         for cell in x.__closure__ or ():
             try:
-                yield cell.cell_contents, lambda new, c=cell: setattr(c, "cell_contents", new)
+                yield cell.cell_contents, partial(setattr, cell, "cell_contents")
             except ValueError:
                 continue
-        for table, name in inner:
-            yield table[name], lambda new, t=table, n=name: t.__setitem__(n, new)
+        for name in names:
+            yield x.__globals__[name], partial(x.__globals__.__setitem__, name)
         for default in x.__defaults__ or ():
             yield default, _nowhere
     elif isinstance(x, (list, dict)):
         made.holders.append((x, x.copy()))
         for k, item in list(_items(x)):
             if not isinstance(item, _PLAIN):
-                yield item, lambda new, k=k: x.__setitem__(k, new)
+                yield item, partial(x.__setitem__, k)
     elif isinstance(x, (tuple, set, frozenset)):
         for item in x:
             yield item, _nowhere
@@ -140,7 +142,7 @@ def _reached(x: Any, made: Surroundings) -> Iterator[tuple[Any, Callable[[Any], 
         made.holders.append((x, dict(vars(x))))
         for k, item in list(vars(x).items()):
             if not isinstance(item, _PLAIN):
-                yield item, lambda new, k=k: vars(x).__setitem__(k, new)
+                yield item, partial(vars(x).__setitem__, k)
         wrapped = getattr(x, "func", None)
         if wrapped is not None:
             yield wrapped, _nowhere
