@@ -130,8 +130,7 @@ class Tape:
             return op.decomposition(*inputs, **params)
         data = [x.example if isinstance(x, Tracer) and x.tape is self else x for x in inputs]
         if isinstance(op, Op):
-            if op in (getitem, scatter_add) and any(_dtype(x).kind == "b" for x in inputs[1:] if isinstance(x, Tracer)):
-                raise NotCaptured(_WHERE.format("indexing with a traced mask"))
+            require_shaped(op, inputs)
             out = op.evaluate(data, params)
         else:
             out = op(*data, **params)
@@ -141,6 +140,12 @@ class Tape:
         traced = self._tracer(out)
         self.steps.append((op, slots, params, traced.slot))
         return traced
+
+
+def require_shaped(op: Op, inputs: Sequence[Any]) -> None:
+    """Raise NotCaptured where the shape of a result depends on data."""
+    if op in (getitem, scatter_add) and any(_dtype(x).kind == "b" for x in inputs[1:] if isinstance(x, Tracer)):
+        raise NotCaptured(_WHERE.format("indexing with a traced mask"))
 
 
 class Tracer(np.lib.mixins.NDArrayOperatorsMixin):

@@ -74,6 +74,7 @@ class Captured:
         writer = Writer(self.graph, self.plan, boundary, tuple(made.seeds), early)
         self.source = writer.text(function_name, self._about())
         self._make = loaded(self.source, function_name, writer.untold)
+        self.untold = tuple(writer.untold)
         self._idle: list[Instance] = []
         self._op()
 

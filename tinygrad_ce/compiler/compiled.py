@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -20,6 +22,7 @@ from ..tracer import NotCaptured, Tracer
 from ..trees import Carried, Container, Form, flatten
 from ..value import Value
 from .captured import Captured, Instance
+from .explain import Explanation, explained
 from .passes import PASSES
 from .recording import record
 from .running import Runner
@@ -216,6 +219,23 @@ class Compiled(Op):
     def source(self) -> str:
         """The Python text of the form that was compiled last."""
         return self.latest.source
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the source to a file, a module that needs NumPy alone.
+
+        Raises
+        ------
+        ValueError
+            If the function uses something that has no text.
+        """
+        untold = self.latest.untold
+        if untold:
+            raise ValueError(f"{', '.join(untold)} has no source of its own, so the text cannot stand alone")
+        Path(path).write_text(self.source, encoding="utf-8")
+
+    def explain(self) -> Explanation:
+        """What the compiler has made of the form that was compiled last: steps, buffers, bytes, FLOPs, pass by pass."""
+        return explained(self.latest)
 
     def __repr__(self) -> str:
         n = len(self.cache)

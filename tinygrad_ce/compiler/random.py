@@ -6,6 +6,7 @@ Draws       the draws of one capture: inputs, which a call fills in the order in
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from typing import Any, NoReturn
 
 import numpy as np
@@ -26,6 +27,10 @@ class Draws:
         self.inputs: list[tuple[int, int]] = []
         self._puts: list[tuple[Any, Any]] = []
 
+    def traced(self, x: Any) -> Any:
+        """A generator as one whose draws are inputs; anything else as it is."""
+        return Traced(x, self) if isinstance(x, np.random.Generator) else x
+
     def lift(self, generators: Sequence[tuple[np.random.Generator, Callable[[Any], None]]]) -> None:
         for generator, put in generators:
             put(Traced(generator, self))
@@ -43,6 +48,8 @@ class Traced:
         self._generator, self._draws = generator, draws
 
     def __getattr__(self, name: str) -> Any:
+        if get_ident() != self._draws.recorder.thread:
+            return getattr(self._generator, name)
         if name not in _METHODS:
             raise NotCaptured(
                 f"Generator.{name} within a compiled function: {', '.join(sorted(_METHODS))} can be drawn at each "

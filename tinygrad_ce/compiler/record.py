@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from ..derivation import AUTODIFF, Derivation
 from ..node import Node, plain
 from ..op import Op, Shortcut
 from ..ops.passthrough import FACTS
-from ..tracer import SHAPED_BY_DATA, NotCaptured, Tape, Tracer
+from ..tracer import SHAPED_BY_DATA, NotCaptured, Tape, Tracer, require_shaped
 from ..tracing import here
 from .graph import JOINING, Note, Pull, perform
 
@@ -33,6 +34,7 @@ class Recorder(Tape):
 
     def __init__(self) -> None:
         super().__init__()
+        self.thread = get_ident()
         self.below = 0  # how many kernels deep: there, NumPy's functions are themselves
         self.note: Note | None = None
         self.names: dict[int, str] = {}
@@ -51,6 +53,7 @@ class Recorder(Tape):
     def record(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
         if not isinstance(op, Op):
             return self.take(op, inputs, params)
+        require_shaped(op, inputs)
         data = [_example(self, x) for x in inputs]
         expected = op.evaluate(data, params)
         if op.name == "stop_gradient" or op.name == "spent" or op.name == "identity":
@@ -173,12 +176,32 @@ def sweeping(recorder: Recorder) -> Iterator[None]:
 
 
 class LowTracer(Tracer):
-    """A traced array of a Recorder."""
+    """A traced array of a Recorder.
+
+    A parameter holds one while a function that uses it is captured. Other threads, which may use it meanwhile, find
+    the data that it stands for.
+    """
 
     __slots__ = ()
     tape: Recorder
 
+    @property
+    def _foreign(self) -> bool:
+        return get_ident() != self.tape.thread
+
+    def __array_op__(self, op: Op, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        if self._foreign:
+            return op.evaluate([_stood_for(x) for x in inputs], params)
+        return super().__array_op__(op, inputs, params)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if self._foreign:
+            return np.array(self.example, dtype=dtype, copy=copy)
+        return super().__array__(dtype, copy)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if self._foreign:
+            return getattr(ufunc, method)(*[_stood_for(x) for x in inputs], **kwargs)
         if kwargs.get("out") is not None or method == "at":
             return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
         if any(isinstance(x, Node) for x in inputs):
@@ -189,6 +212,8 @@ class LowTracer(Tracer):
     def __array_function__(self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if any(issubclass(t, Node) for t in types):
             return NotImplemented
+        if self._foreign:
+            return function(*[_stood_for(x) for x in args], **{k: _stood_for(x) for k, x in kwargs.items()})
         self.tape.require_open()
         if function in FACTS or function in SHAPED_BY_DATA or (function is np.where and len(args) == 1):
             return super().__array_function__(function, types, args, kwargs)
@@ -205,6 +230,8 @@ class LowTracer(Tracer):
         return super()._function(function, args, kwargs)
 
     def __getitem__(self, key: Any) -> Any:
+        if self._foreign:
+            return self.example[key]
         parts = key if isinstance(key, tuple) else (key,)
         if any(isinstance(x, (Tracer, np.ndarray, list)) for x in parts):
             if self.tape.below:
@@ -226,6 +253,13 @@ class LowTracer(Tracer):
     def transpose(self, *axes: Any) -> Any:
         only: Any = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return self.tape.take(np.transpose, (self,), {"axes": only})
+
+
+def _stood_for(x: Any) -> Any:
+    """The data that traced arrays stand for."""
+    if isinstance(x, (list, tuple)):
+        return type(x)([_stood_for(item) for item in x])
+    return x.example if isinstance(x, LowTracer) else x
 
 
 def picked(x: Any, *, key: Any) -> Any:

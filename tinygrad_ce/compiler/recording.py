@@ -161,7 +161,7 @@ def _record(
             inside.enter_context(sweeping(recorder))
             inside.enter_context(np.errstate(all="ignore"))
             args, kwargs = inward.build(made.given)
-            out = f(*args, **kwargs)
+            out = f(*[made.draws.traced(x) for x in args], **{k: made.draws.traced(x) for k, x in kwargs.items()})
             made.results, made.outward = flatten(out)
             made.split = len(recorder.steps)
             for leaf in made.leaves:
@@ -170,7 +170,7 @@ def _record(
             for n, numbers in enumerate(made.numbers):
                 made.finals[n, "state"] = dict(numbers.state)
                 made.finals[n, "vector"] = _joined(numbers)
-            if differentiate and all(plain(x.value).slot == x.data for x in made.leaves):
+            if differentiate and all(_untouched(x) for x in made.leaves):
                 _sweep(made)
         if str(np.random.get_state(legacy=False)) != drawn:
             raise NotCaptured(
@@ -224,7 +224,9 @@ def _lift(optimizers: Sequence[Optimizer], made: Recording) -> dict[int, Any]:
                 entry = made.recorder.input(float(x) if type(x) in (int, bool) else x)
                 slots[key], traced[key] = entry.slot, entry
             numbers = Numbers(optimizer, index, slots, kinds, held=group)
-            if group.dtype is not PYTHON_FLOAT and not any(id(x) in together for x in group.params):
+            if group.dtype is PYTHON_FLOAT:
+                _of_floats(group)
+            elif not any(id(x) in together for x in group.params):
                 vector = made.recorder.input(group.values())
                 numbers.vector = vector.slot
                 with made.recorder.noting(Note(op="parameters")):
@@ -236,12 +238,29 @@ def _lift(optimizers: Sequence[Optimizer], made: Recording) -> dict[int, Any]:
     return together
 
 
+def _of_floats(group: Group) -> None:
+    """Let a group of Python floats work on traced ones, until it is restored."""
+
+    def assign(flat: Any) -> None:
+        group._flat, group._given = flat, [flat[i] for i in range(len(group.params))]
+        for param, number in zip(group.params, group._given, strict=True):
+            param.data = number
+
+    own: Any = vars(group)
+    own.update(assign=assign, _flattened=np.stack, _check_data=lambda *_: None)
+
+
 def _joined(numbers: Numbers) -> Any:
     """A group's parameters as one vector: what an optimiser has made of them, or what they hold."""
     group, members = numbers.group, numbers.members
     if numbers.vector is None or all(x._data is y for x, y in zip(members, group._given, strict=True)):
         return group._flat
     return np.concatenate([np.reshape(x._data, (-1,)) for x in members])
+
+
+def _untouched(leaf: Leaf) -> bool:
+    """Whether f has left a Value's data and gradient alone; else what f returns has no graph."""
+    return (getattr(leaf.value._data, "slot", -1), getattr(leaf.value.grad, "slot", -1)) == (leaf.data, leaf.grad)
 
 
 def _sweep(made: Recording) -> None:

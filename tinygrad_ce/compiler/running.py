@@ -84,7 +84,7 @@ class Runner:
         captured = self.captured
         for (what, whose, key), x in zip(captured.written, made, strict=True):
             if what == "data":
-                whose.value._data = x
+                whose.value._data = float(x) if type(whose.before[0]) is float else x
                 changed(whose.value)
                 whose.value.notes = None
             elif what == "state":
