@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_ce.optim import SGD, Adam, AdamW
+from tinygrad_ce.optim import SGD, Adagrad, Adam, AdamW, Lion, RMSprop
 
 OPTIMISERS = [
     lambda params: SGD(params, lr=0.1),
@@ -16,6 +16,10 @@ OPTIMISERS = [
     lambda params: SGD(params, lr=0.1, momentum=0.9, nesterov=True),
     lambda params: Adam(params, lr=0.1, weight_decay=0.01),
     lambda params: AdamW(params, lr=0.1),
+    lambda params: Adam(params, lr=0.1, amsgrad=True),
+    lambda params: RMSprop(params, lr=0.1, momentum=0.9, centered=True, weight_decay=0.01),
+    lambda params: Adagrad(params, lr=0.1, lr_decay=0.1, initial_accumulator_value=0.5),
+    lambda params: Lion(params, lr=0.1, weight_decay=0.01),
 ]
 
 
@@ -191,7 +195,8 @@ class TestEveryOptimiser:
 def test_repr_counts_parameters_and_numbers():
     optimiser = AdamW([parameter(np.ones((2, 3))), parameter(1.0)], lr=0.5)
     assert repr(optimiser) == (
-        "AdamW(2 parameters, 7 numbers; lr=0.5, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01)"
+        "AdamW(2 parameters, 7 numbers; lr=0.5, betas=(0.9, 0.999), eps=1e-08, "
+        "weight_decay=0.01, amsgrad=False, maximize=False)"
     )
 
 
@@ -200,6 +205,6 @@ def test_a_long_idle_parameter_costs_no_regrouping(make, monkeypatch):
     params = [parameter(np.ones(2), np.ones(2)), parameter(np.ones(2))]
     optimiser = make(params)
     optimiser.step()
-    monkeypatch.setattr(optimiser, "_grouped", None)
+    monkeypatch.setattr(optimiser, "_regrouped", None)
     optimiser.step()
     np.testing.assert_array_equal(params[1].data, 1.0)

@@ -159,5 +159,5 @@ class TestStateDict:
 
     def test_another_optimisers_state(self):
         state = SGD([parameter(np.ones(2))], momentum=0.9).state_dict()
-        with pytest.raises(ValueError, match=r"missing '0.mean', '0.square'; unknown '0.velocity'"):
+        with pytest.raises(ValueError, match=r"missing '0.mean', '0.square'; unknown 'momentum'"):
             Adam([parameter(np.ones(2))]).load_state_dict(state)

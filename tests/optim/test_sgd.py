@@ -81,4 +81,4 @@ def test_without_momentum_there_is_no_velocity():
     w = SimpleNamespace(data=np.ones(2), grad=np.ones(2))
     optimiser = SGD([w], lr=0.25)
     optimiser.step()
-    assert optimiser.state_dict() == {"lr": 0.25, "0.step": 1}
+    assert [key for key in optimiser.state_dict() if key[0] == "0"] == ["0.step"]

@@ -48,6 +48,7 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[np.float64]:
         raise DataError(f"labels are integer class indices, not {array.dtype}")
     outside = array[(array < 0) | (array >= width)]
     if outside.size:
-        raise DataError(f"label {outside[0]} is outside 0 to {width - 1}: there are {width} classes")
+        hint = ", which count from 0: subtract 1" if array.min() == 1 and array.max() == width else ""
+        raise DataError(f"label {outside[0]} is outside 0 to {width - 1}: there are {width} classes{hint}")
     hot: NDArray[np.bool_] = array[..., None] == np.arange(width)
     return hot.astype(np.float64)

@@ -41,10 +41,11 @@ class Standardiser:
         Raises
         ------
         DataError
-            When the data set has no rows.
+            When the data set has no rows, or a NaN or something infinite in it.
         """
         if len(dataset) == 0:
             raise DataError(f"{dataset!r} has no rows to measure a mean on")
+        dataset.require_finite()
         inputs = dataset.inputs
         # Rounding gives a constant column such as 0.1 a tiny std; equality of all its rows is exact.
         constant = np.all(inputs == inputs[0], axis=0)

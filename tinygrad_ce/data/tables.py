@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import Dataset
+from .delimited import Row, read_text, rows_of
 from .errors import listed, quoted
-from .text import Row, fail, read_text, rows_of
+from .reading import fail
 
 _MISSING = frozenset({"", "?", "-", "na", "n/a", "none", "null"})
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
@@ -25,8 +26,8 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _MOST_FRACTIONS, _MOST_CLASSES = 20, 100
 
 
-def read_csv(path: str | os.PathLike[str], target: str | None = None) -> Dataset:
-    """Read a table of numbers with a class in each row.
+def read_csv(path: str | os.PathLike[str], target: str | None = None, *, quantity: bool = False) -> Dataset:
+    """Read a table of numbers with a class, or a quantity to predict, in each row.
 
     The file is UTF-8 text with commas, semicolons or tabs between cells, quoted where needed; blank lines
     and blanks around cells do not count. The first line is a header when one of its features is no number.
@@ -37,12 +38,15 @@ def read_csv(path: str | os.PathLike[str], target: str | None = None) -> Dataset
         The file.
     target : str, optional
         The header's name for the column that holds the class; without it, the last column.
+    quantity : bool, optional
+        That column holds a number to predict.
 
     Returns
     -------
     Dataset
-        inputs (N, F), float64; targets (N,), int64. Classes are numbered in sorted order, by value where all
-        labels are numbers ("1" and "1.0" are one class); feature names are empty without a header.
+        inputs (N, F), float64; targets (N,), int64, or (N, 1), float64, for a quantity. Classes are numbered in sorted
+        order, by value where all labels are numbers ("1" and "1.0" are one class); feature names are empty without a
+        header.
 
     Raises
     ------
@@ -62,28 +66,33 @@ def read_csv(path: str | os.PathLike[str], target: str | None = None) -> Dataset
     array([0, 1, 0])
     """
     text, file = read_text(path)
-    return parse_csv(text, file, target)
+    return parse_csv(text, file, target, quantity)
 
 
-def parse_csv(text: str, file: str, target: str | None = None) -> Dataset:
+def parse_csv(text: str, file: str, target: str | None = None, quantity: bool = False) -> Dataset:
     """Read a table from text; `file` is what errors and the data set call it."""
     rows = rows_of(text, file)
     first = next(rows, None)
     if first is None:
         fail(file, "an empty file: it needs rows of numbers with a class in the last column")
-    layout = _layout(first, file, target)
-    numbers, labels, lines = array("d"), list[str](), list[int]()
+    layout = _layout(first, file, target, quantity)
+    numbers, quantities, labels, lines = array("d"), array("d"), list[str](), list[int]()
     for row in rows if layout.named else chain([first], rows):
         numbers.extend(_features(row, layout))
-        labels.append(_label(row, layout))
-        lines.append(row.line_of(layout.target))
-    if not labels:
+        if quantity:
+            quantities.append(_quantity(row, layout))
+        else:
+            labels.append(_label(row, layout))
+            lines.append(row.line_of(layout.target))
+    rows_read = len(labels) or len(quantities)
+    if not rows_read:
         fail(file, "only a header, and no rows below it: add rows", first.line)
-    if target is None:
+    if target is None and not quantity:
         _refuse_doubtful_header(first, layout, labels)
-    targets, class_names = _classes(labels, lines, layout)
+    targets: NDArray[Any]
+    targets, class_names = (np.array(quantities)[:, None], ()) if quantity else _classes(labels, lines, layout)
     return Dataset(
-        inputs=np.array(numbers).reshape(len(labels), -1),
+        inputs=np.array(numbers).reshape(rows_read, -1),
         targets=targets,
         class_names=class_names,
         feature_names=tuple(layout.features_of(first.cells)) if layout.named else (),
@@ -111,12 +120,12 @@ class _Layout:
         fail(self.file, what, row.line_of(index), self.column(index))
 
 
-def _layout(first: Row, file: str, target: str | None) -> _Layout:
+def _layout(first: Row, file: str, target: str | None, quantity: bool) -> _Layout:
     cells = first.cells
     if len(cells) < 2:
         what = "only one column: it needs features and a class, with comma, semicolon or tab between them"
         fail(file, what, first.line)
-    named = target in cells or any(_is_text(cell) for cell in cells[:-1])
+    named = target in cells or any(_is_text(cell) for cell in (cells if quantity else cells[:-1]))
     if target is not None and target not in cells:
         if not named:
             what = f"no header line, so no column {quoted(target)}: add one, or leave target out"
@@ -198,6 +207,15 @@ def _label(row: Row, layout: _Layout) -> str:
     if label and (number is None or isfinite(number)):
         return label
     what = f"{quoted(label)} is not a class" if label else "an empty class label"
+    layout.fail(f"{what}: fill it in, or delete the row", row, layout.target)
+
+
+def _quantity(row: Row, layout: _Layout) -> float:
+    cell = row.cells[layout.target]
+    number = _number(cell)
+    if number is not None and isfinite(number):
+        return number
+    what = f"{quoted(cell)} is not a number to predict" if cell else "an empty cell, and no number to predict"
     layout.fail(f"{what}: fill it in, or delete the row", row, layout.target)
 
 

@@ -12,8 +12,49 @@
 1.0
 """
 
+from .adagrad import Adagrad
 from .adam import Adam, AdamW
+from .clip import clip_grad_norm, clip_grad_value
+from .lbfgs import LBFGS
+from .lion import Lion
 from .optimizer import Optimizer
+from .rmsprop import RMSprop
+from .schedule import (
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiStepLR,
+    Schedule,
+    StepLR,
+)
+from .schedule_cycle import OneCycleLR
+from .schedule_joined import ChainedScheduler, SequentialLR
+from .schedule_plateau import ReduceLROnPlateau
 from .sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "ChainedScheduler",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
+    "LambdaLR",
+    "LinearLR",
+    "Lion",
+    "MultiStepLR",
+    "OneCycleLR",
+    "Optimizer",
+    "RMSprop",
+    "ReduceLROnPlateau",
+    "Schedule",
+    "SequentialLR",
+    "StepLR",
+    "clip_grad_norm",
+    "clip_grad_value",
+]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from .group import State
 from .optimizer import Optimizer
-from .parameters import Parameter, nonnegative
+from .options import Option, betas, flag, nonnegative, parted, with_betas
 
 
 class Adam(Optimizer):
@@ -24,8 +24,9 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of parameters
-        Objects with ``data`` (a Python float or a floating array, any shape) and ``grad``.
+    params : iterable of parameters, or of parameter groups
+        Objects with ``data`` (a Python float or a floating array, any shape) and ``grad``; or dicts of them, as for
+        `Optimizer`.
     lr : float, optional
         The learning rate.
     betas : (float, float), optional
@@ -34,6 +35,10 @@ class Adam(Optimizer):
         Keeps the quotient finite where gradients vanish.
     weight_decay : float, optional
         λ, coupled: it goes through the moments with the gradient. `AdamW` decouples it.
+    amsgrad : bool, optional
+        Divide by the largest v̂ so far (Reddi et al., 2018), its bias corrected as v's.
+    maximize : bool, optional
+        Ascend: g is the gradient's negative.
 
     Raises
     ------
@@ -57,22 +62,35 @@ class Adam(Optimizer):
     array([0.9, 2.1])
     """
 
+    betas = Option(betas)
+    eps = Option(nonnegative)
+    weight_decay = Option(nonnegative)
+    amsgrad = Option(flag)
+    maximize = Option(flag)
+
     def __init__(
         self,
-        params: Iterable[Parameter],
+        params: Iterable[Any],
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        self.betas = _betas(betas)
-        self.eps = nonnegative("eps", eps)
-        self.weight_decay = nonnegative("weight_decay", weight_decay)
-        super().__init__(params, lr)
+        super().__init__(
+            params, lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
+        )
 
-    def initial_state(self, params: Any) -> State:
-        """Return ``{"step": 0}`` with ``"mean"`` and ``"square"``, the moments m and v, both zeros."""
-        return {"step": 0, "mean": np.zeros_like(params), "square": np.zeros_like(params)}
+    def parted(self, options: Mapping[str, Any]) -> tuple[State, State]:
+        """Return ``lr`` with β₁, ``beta1``, and the other options, ``beta2`` among them."""
+        return parted(with_betas(options), "lr", "beta1")
+
+    def initial_state(self, params: Any, options: Mapping[str, Any] | None = None) -> State:
+        """Return ``{"step": 0}`` with zeros: ``"mean"`` and ``"square"``, m and v, and ``"peak"`` for amsgrad."""
+        names = ("mean", "square", "peak") if (options or self.defaults)["amsgrad"] else ("mean", "square")
+        return {"step": 0, **{name: np.zeros_like(params) for name in names}}
 
     def update(self, params: Any, grads: Any, state: State) -> tuple[Any, State]:
         """Return the parameters after one step, and the state after it; a pure function.
@@ -98,19 +116,24 @@ class Adam(Optimizer):
         >>> params.round(6), state["step"], state["mean"].round(6), start["mean"]
         (array([-0.1]), 1, array([0.5]), array([0.]))
         """
-        if self.weight_decay:
-            grads = grads + self.weight_decay * params
-        return self._moved(params, grads, state)
+        options = with_betas({**self.defaults, **state})
+        grads = -grads if options["maximize"] else grads
+        if options["weight_decay"]:
+            grads = grads + options["weight_decay"] * params
+        return _moved(params, grads, state, options)
 
-    def _moved(self, params: Any, grads: Any, state: State) -> tuple[Any, State]:
-        (beta1, beta2), step = self.betas, state["step"] + 1
-        mean = beta1 * state["mean"] + (1.0 - beta1) * grads
-        square = beta2 * state["square"] + (1.0 - beta2) * (grads * grads)
-        # Both bias corrections are numbers: moved into lr and eps, they cost no pass over the arrays.
-        unbias = (1.0 - beta2**step) ** 0.5
-        rate = state["lr"] * unbias / (1.0 - beta1**step)
-        params = params - rate * mean / (np.sqrt(square) + self.eps * unbias)
-        return params, {**state, "step": step, "mean": mean, "square": square}
+
+def _moved(params: Any, grads: Any, state: State, options: State) -> tuple[Any, State]:
+    beta1, beta2, step = options["beta1"], options["beta2"], state["step"] + 1
+    mean = beta1 * state["mean"] + (1.0 - beta1) * grads
+    square = beta2 * state["square"] + (1.0 - beta2) * (grads * grads)
+    after = {**state, "step": step, "mean": mean, "square": square}
+    if options["amsgrad"]:
+        square = after["peak"] = np.maximum(state["peak"], square)
+    # Both bias corrections are numbers: moved into lr and eps, they cost no pass over the arrays.
+    unbias = (1.0 - beta2**step) ** 0.5
+    rate = options["lr"] * unbias / (1.0 - beta1**step)
+    return params - rate * mean / (np.sqrt(square) + options["eps"] * unbias), after
 
 
 class AdamW(Adam):
@@ -118,12 +141,15 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    params : iterable of parameters
-        Objects with ``data`` (a Python float or a floating array, any shape) and ``grad``.
+    params : iterable of parameters, or of parameter groups
+        Objects with ``data`` (a Python float or a floating array, any shape) and ``grad``; or dicts of them, as for
+        `Optimizer`.
     lr, betas, eps : optional
         As for `Adam`.
     weight_decay : float, optional
         λ, which never enters the moments.
+    amsgrad, maximize : bool, optional
+        As for `Adam`.
 
     Raises
     ------
@@ -145,22 +171,21 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params: Iterable[Parameter],
+        params: Iterable[Any],
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
     def update(self, params: Any, grads: Any, state: State) -> tuple[Any, State]:
         """Return the parameters after one step, and the state after it; as `Adam.update`."""
-        if self.weight_decay:
-            params = params * (1.0 - state["lr"] * self.weight_decay)
-        return self._moved(params, grads, state)
-
-
-def _betas(betas: tuple[float, float]) -> tuple[float, float]:
-    if len(betas) != 2 or not all(0.0 <= beta < 1.0 for beta in betas):
-        raise ValueError(f"betas are two numbers, each at least 0 and below 1, not {betas!r}")
-    return float(betas[0]), float(betas[1])
+        options = with_betas({**self.defaults, **state})
+        grads = -grads if options["maximize"] else grads
+        if options["weight_decay"]:
+            params = params * (1.0 - options["lr"] * options["weight_decay"])
+        return _moved(params, grads, state, options)

@@ -1,8 +1,8 @@
-"""Parameters of one dtype and one history, stepped as one flat vector."""
+"""Parameters of one group, one dtype and one history, stepped as one flat vector."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from math import prod
 from operator import is_
@@ -17,23 +17,38 @@ State = dict[str, Any]
 
 
 class Group:
-    """Parameters whose data share a dtype and whose states share every number.
+    """Parameters of one parameter group whose data share a dtype and whose states share every number.
 
     One vector operation then steps them all; only the cutting into views costs anything per parameter.
+
+    Attributes
+    ----------
+    number : int
+        Of the parameter group.
+    state : dict
+        What `update` takes and gives: the options that schedules write (lr, ...), step, and arrays for the vector.
+    options : dict
+        The other options. Where one changes, there is a new Group.
     """
 
     def __init__(
         self,
+        number: int,
         indices: Sequence[int],
         params: Sequence[Parameter],
         kinds: Sequence[Kind],
         states: Sequence[State],
+        numbers: State,
+        options: State,
     ) -> None:
+        self.number = number
         self.indices = indices
         self.params = params
         self.dtype = kinds[0][0]
         self.shapes = [shape for _, shape in kinds]
-        self.state: State = self._joined(states)
+        self.options = options
+        self.state: State = {**numbers, **self._joined(states)}
+        self._shared = frozenset(numbers)
         bounds = pairwise(accumulate(map(prod, self.shapes), initial=0))
         self._cuts = [(start, end, shape) for (start, end), shape in zip(bounds, self.shapes, strict=True)]
         self._flat: Any = None
@@ -83,6 +98,7 @@ class Group:
             {
                 key: value[start:end].reshape(shape) if hasattr(value, "shape") else value
                 for key, value in self.state.items()
+                if key not in self._shared
             }
             for start, end, shape in self._cuts
         ]
@@ -118,3 +134,35 @@ class Group:
             found = np.asarray(grad).dtype
             if not np.can_cast(found, wanted, "same_kind"):
                 raise TypeError(f"{described(index, param)} is {self.dtype}, but its gradient is {found}")
+
+
+def formed(
+    number: int,
+    states: Mapping[int, State],
+    params: Sequence[Parameter],
+    kinds: Sequence[Kind],
+    numbers: State,
+    options: State,
+    apart: Sequence[bool] | None = None,
+) -> list[Group]:
+    """Put together the parameters of one dtype and one history, those set `apart` in groups of their own.
+
+    `states` has those of the parameter group; all else is numbered as the optimiser numbers its parameters.
+    """
+    groups: dict[Any, list[int]] = {}
+    for index, state in states.items():
+        history = tuple(value for value in state.values() if not hasattr(value, "shape"))
+        key = (kinds[index][0], history, tuple(state), apart is not None and apart[index])
+        groups.setdefault(key, []).append(index)
+    return [
+        Group(
+            number,
+            indices,
+            [params[i] for i in indices],
+            [kinds[i] for i in indices],
+            [states[i] for i in indices],
+            numbers,
+            options,
+        )
+        for indices in groups.values()
+    ]

@@ -1,9 +1,8 @@
-"""What an optimiser asks of its parameters and of its numbers, refused with a reason where it is not so."""
+"""What an optimiser asks of its parameters, refused with a reason where it is not so."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import isfinite
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,23 +27,46 @@ class Parameter(Protocol):
     grad: Any
 
 
-def collected(params: Iterable[Parameter]) -> tuple[Parameter, ...]:
-    """Return the parameters as a tuple, each checked.
+def grouped(params: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return parameter groups: those given as dicts with "params" and options, or one group of all parameters.
 
     Raises
     ------
     TypeError
-        For a single parameter, for things without data and grad, for integer and for complex parameters.
+        For a single parameter, and for dicts and parameters side by side.
     ValueError
-        For no parameter, the same one twice, and the results of operations.
+        For no parameters.
     """
     if hasattr(params, "data") and hasattr(params, "grad"):
         raise TypeError("params is a list of parameters, not one parameter: write [p]")
-    members = tuple(params)
+    if isinstance(params, Mapping):
+        raise TypeError("params is a list of parameters, or of dicts with 'params', not one dict: write [group]")
+    members = list(params)
     if not members:
         raise ValueError("no parameters to optimise: params is empty")
-    first: dict[int, int] = {}
-    for index, member in enumerate(members):
+    dicts = [isinstance(member, Mapping) for member in members]
+    if all(dicts):
+        return [dict(member) for member in members]
+    if any(dicts):
+        raise TypeError("params mixes parameters and parameter groups: write each as {'params': [...]}")
+    return [{"params": members}]
+
+
+def collected(params: Any, before: tuple[Parameter, ...] = ()) -> tuple[Parameter, ...]:
+    """Return the parameters of a group as a tuple, each checked; they are numbered on from those `before`.
+
+    Raises
+    ------
+    TypeError
+        For things without data and grad, for integer and for complex parameters.
+    ValueError
+        For no parameter, the same one twice, and the results of operations.
+    """
+    members = (params,) if hasattr(params, "data") and hasattr(params, "grad") else tuple(params)
+    if not members:
+        raise ValueError("a parameter group has no parameters: leave it out, or fill its 'params'")
+    first = {id(member): index for index, member in enumerate(before)}
+    for index, member in enumerate(members, len(before)):
         _check(member, described(index, member))
         if id(member) in first:
             raise ValueError(f"{described(index, member)} is parameter {first[id(member)]} again: list it once")
@@ -63,20 +85,9 @@ def kind(data: Any) -> Kind:
     return (PYTHON_FLOAT, ()) if type(data) is float else (np.dtype(data.dtype.type), data.shape)
 
 
-def nonnegative(name: str, value: float) -> float:
-    """Return a hyperparameter as a float; ValueError when negative, NaN or infinite."""
-    number = finite(name, value)
-    if number < 0.0:
-        raise ValueError(f"{name} is at least 0, not {value!r}")
-    return number
-
-
-def finite(name: str, value: float) -> float:
-    """Return a hyperparameter as a float; ValueError when NaN or infinite."""
-    number = float(value)
-    if not isfinite(number):
-        raise ValueError(f"{name} is a finite number, not {value!r}")
-    return number
+def gradient(param: Parameter) -> Any:
+    """Return the gradient to step by: None where there is none, and for a frozen parameter."""
+    return param.grad if getattr(param, "requires_grad", True) else None
 
 
 def _check(param: object, which: str) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from .group import State
 from .optimizer import Optimizer
-from .parameters import Parameter, finite, nonnegative
+from .options import Option, finite, flag, nonnegative, parted, used
 
 
 class SGD(Optimizer):
@@ -24,14 +24,17 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    params : iterable of parameters
-        Objects with ``data`` (a Python float or a floating array, any shape) and ``grad``.
+    params : iterable of parameters, or of parameter groups
+        Objects with ``data`` (a Python float or a floating array, any shape) and ``grad``; or dicts of them, as for
+        `Optimizer`.
     lr : float, optional
         The learning rate.
     momentum, dampening, weight_decay : float, optional
         μ, τ and λ.
     nesterov : bool, optional
         Look ahead along the velocity.
+    maximize : bool, optional
+        Ascend: g is the gradient's negative.
 
     Raises
     ------
@@ -54,29 +57,48 @@ class SGD(Optimizer):
     >>> w.data
     array([0., 3.])
     >>> optimizer
-    SGD(1 parameter, 2 numbers; lr=0.1, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False)
+    SGD(1 parameter, 2 numbers; lr=0.1, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False)
     """
+
+    momentum = Option(nonnegative)
+    dampening = Option(finite)
+    weight_decay = Option(nonnegative)
+    nesterov = Option(flag)
+    maximize = Option(flag)
 
     def __init__(
         self,
-        params: Iterable[Parameter],
+        params: Iterable[Any],
         lr: float = 1e-3,
         momentum: float = 0.0,
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        self.momentum = nonnegative("momentum", momentum)
-        self.dampening = finite("dampening", dampening)
-        self.weight_decay = nonnegative("weight_decay", weight_decay)
-        self.nesterov = bool(nesterov)
-        if nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
-            raise ValueError("nesterov needs momentum > 0 and dampening = 0")
-        super().__init__(params, lr)
+        super().__init__(
+            params,
+            lr,
+            momentum=momentum,
+            dampening=dampening,
+            weight_decay=weight_decay,
+            nesterov=nesterov,
+            maximize=maximize,
+        )
 
-    def initial_state(self, params: Any) -> State:
+    def check(self, options: Mapping[str, Any]) -> None:
+        if options["nesterov"] and (options["momentum"] == 0.0 or options["dampening"] != 0.0):
+            raise ValueError("nesterov needs momentum > 0 and dampening = 0")
+
+    def parted(self, options: Mapping[str, Any]) -> tuple[State, State]:
+        """Return ``lr``, with ``momentum`` where there is any, and the other options."""
+        return parted(options, "lr", "momentum") if options["momentum"] else parted(options, "lr")
+
+    def initial_state(self, params: Any, options: Mapping[str, Any] | None = None) -> State:
         """Return ``{"step": 0}``, and a ``"velocity"`` of zeros when there is momentum."""
-        return {"step": 0, "velocity": np.zeros_like(params)} if self.momentum else {"step": 0}
+        momentum = (options or self.defaults)["momentum"]
+        return {"step": 0, "velocity": np.zeros_like(params)} if momentum else {"step": 0}
 
     def update(self, params: Any, grads: Any, state: State) -> tuple[Any, State]:
         """Return the parameters after one step, and the state after it; a pure function.
@@ -103,12 +125,17 @@ class SGD(Optimizer):
         >>> params, state["velocity"], start["velocity"]
         (array([0.9, 0.8]), array([1., 2.]), array([0., 0.]))
         """
+        options = {**self.defaults, **state}
+        momentum = options["momentum"]
         after = {**state, "step": state["step"] + 1}
-        if self.weight_decay:
-            grads = grads + self.weight_decay * params
-        if self.momentum:
+        if options["maximize"]:
+            grads = -grads
+        if options["weight_decay"]:
+            grads = grads + options["weight_decay"] * params
+        if used(momentum):
             # The first velocity is the gradient itself: dampening begins with the second step.
-            fresh = grads if not self.dampening else (1.0 - self.dampening * (state["step"] > 0)) * grads
-            velocity = after["velocity"] = self.momentum * state["velocity"] + fresh
-            grads = grads + self.momentum * velocity if self.nesterov else velocity
-        return params - state["lr"] * grads, after
+            dampening = options["dampening"]
+            fresh = grads if not dampening else (1.0 - dampening * (state["step"] > 0)) * grads
+            velocity = after["velocity"] = momentum * state["velocity"] + fresh
+            grads = grads + momentum * velocity if options["nesterov"] else velocity
+        return params - options["lr"] * grads, after

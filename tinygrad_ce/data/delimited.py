@@ -9,9 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
-from .errors import DataError
+from .reading import fail, reading
 
 # In a tie the first wins: "5,1;3,5;a" is a row of decimal commas between semicolons.
 _DELIMITERS = ("\t", ";", ",")
@@ -33,27 +32,10 @@ class Row:
         return self.line + sum(len(_NEWLINE.findall(cell)) for cell in self.raw[:column])
 
 
-def fail(file: str, what: str, line: int | None = None, column: str | None = None) -> NoReturn:
-    """Raise a DataError of one line: file, line, column, and what is wrong there."""
-    place = file
-    if line is not None:
-        place += f", line {line}"
-    if column is not None:
-        place += f", column {column}"
-    raise DataError(f"{place}: {what}")
-
-
 def read_text(path: str | os.PathLike[str]) -> tuple[str, str]:
     """Return the text of a file, and the path as error messages show it."""
-    file = "".join(c if c.isprintable() else "?" for c in os.fspath(path))
-    try:
-        if Path(path).is_dir():
-            fail(file, "this is a directory: name a CSV file in it")
+    with reading(path, "a CSV file") as file:
         content = Path(path).read_bytes()
-    except FileNotFoundError:
-        fail(file, "no such file: check the path")
-    except OSError as error:
-        fail(file, f"cannot be read: {error.strerror or error}")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         fail(file, "UTF-16, not UTF-8: save it as UTF-8", line=1)
     if b"\0" in content:
