@@ -88,6 +88,7 @@ class Defined:
 
     def __init__(self, graph: Graph) -> None:
         self.kinds: dict[int, Kind] = dict(graph.kinds)
+        self._next = max(self.kinds, default=0)
         self.constants = dict(graph.constants)
         self.steps: dict[int, Step] = {}
         self.views = dict(graph.views)
@@ -97,9 +98,9 @@ class Defined:
 
     def new(self, kind: Kind) -> int:
         """A slot for a step that is put in."""
-        slot = max(self.kinds) + 1
-        self.kinds[slot] = kind
-        return slot
+        self._next += 1
+        self.kinds[self._next] = kind
+        return self._next
 
     def add(self, step: Step) -> None:
         """Put a step in before the present one."""
