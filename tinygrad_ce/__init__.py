@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .check.gradcheck import gradcheck
     from .check.grade import grade
     from .check.prove import prove
+    from .compiler import NotCaptured, compile
     from .draw.page import explore
     from .modelcheck import check_model
 
@@ -74,6 +75,8 @@ _LATER = {
     "grade": ".check.grade",
     "gradcheck": ".check.gradcheck",
     "prove": ".check.prove",
+    "compile": ".compiler",
+    "NotCaptured": ".compiler",
 }
 
 
@@ -101,6 +104,7 @@ __all__ = [
     "Assumption",
     "AssumptionError",
     "MutationError",
+    "NotCaptured",
     "Value",
     "array",
     "bisect",
@@ -108,6 +112,7 @@ __all__ = [
     "check_op",
     "check_registry",
     "compare_derivations",
+    "compile",
     "cross_entropy",
     "detect_anomaly",
     "detect_mutation",

@@ -113,7 +113,7 @@ class Program:
     outputs: tuple[int, ...]
     _arguments: Callable[[Any], list[Any]]
     _results: Callable[[list[Any]], Any]
-    _kinds: Mapping[int, str]
+    _kinds: Mapping[int, Any]
 
     def __call__(self, *args: Any) -> Any:
         """f's result on other data of the same shapes, as plain arrays in f's containers."""

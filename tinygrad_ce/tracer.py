@@ -6,7 +6,9 @@ Tracer      the array; it knows its tape and its slot, shape and dtype, and give
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,14 +26,54 @@ class NotCaptured(RuntimeError):
     """A function did something that a list of instructions cannot say."""
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What is known of a slot before a run.
+
+    Attributes
+    ----------
+    sort : str
+        "array", "number" (a NumPy scalar), "float" (Python's), or "other".
+    dtype, shape
+    order : tuple of int
+        The axes as they lie in memory, the outermost first: (0, 1) is C order, (1, 0) Fortran's.
+    """
+
+    sort: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+
+    @classmethod
+    def of(cls, x: Any) -> Kind:
+        sort = "float" if type(x) is float else "number" if isinstance(x, np.generic) else "array"
+        sort = sort if sort == "float" or hasattr(x, "dtype") else "other"
+        shape = np.shape(x) if sort != "other" or isinstance(x, (int, bool)) else ()
+        order = list(range(len(shape)))
+        if isinstance(x, np.ndarray) and not x.flags.c_contiguous:
+            order.sort(key=lambda i: -abs(x.strides[i]) if shape[i] != 1 else 0)
+        return cls(sort, _dtype(x), shape, tuple(order))
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __str__(self) -> str:
+        return "None" if self.sort == "other" and self.dtype == object else f"{self.dtype} {self.shape}"
+
+
 class Tape:
     """What is done to the traced arrays of one capture."""
 
     def __init__(self, opened: bool | Collection[Op] = False) -> None:
         self.opened = opened
-        self.steps: list[tuple[Any, tuple[int, ...], Mapping[str, Any], int]] = []
+        self.steps: list[tuple[Any, ...]] = []  # op, slots of its inputs, params, slot
         self.constants: dict[int, Any] = {}
-        self.kinds: dict[int, str] = {}  # of each slot, for people
+        self.kinds: dict[int, Kind] = {}  # of each slot
         captures.append(self)
         self.depth = len(captures)
         self.inside: list[Any] = []  # functions whose rules are at work: such a rule may ask what NumPy itself says
@@ -73,7 +115,7 @@ class Tape:
 
     def _next(self, data: Any) -> int:
         slot = len(self.kinds)
-        self.kinds[slot] = f"{_dtype(data)} {np.shape(data)}" if data is not None else "None"
+        self.kinds[slot] = Kind.of(data)
         return slot
 
     def _tracer(self, data: Any) -> Tracer:
@@ -88,8 +130,7 @@ class Tape:
             return op.decomposition(*inputs, **params)
         data = [x.example if isinstance(x, Tracer) and x.tape is self else x for x in inputs]
         if isinstance(op, Op):
-            if op in (getitem, scatter_add) and any(_dtype(x).kind == "b" for x in inputs[1:] if isinstance(x, Tracer)):
-                raise NotCaptured(_WHERE.format("indexing with a traced mask"))
+            require_shaped(op, inputs)
             out = op.evaluate(data, params)
         else:
             out = op(*data, **params)
@@ -99,6 +140,12 @@ class Tape:
         traced = self._tracer(out)
         self.steps.append((op, slots, params, traced.slot))
         return traced
+
+
+def require_shaped(op: Op, inputs: Sequence[Any]) -> None:
+    """Raise NotCaptured where the shape of a result depends on data."""
+    if op in (getitem, scatter_add) and any(_dtype(x).kind == "b" for x in inputs[1:] if isinstance(x, Tracer)):
+        raise NotCaptured(_WHERE.format("indexing with a traced mask"))
 
 
 class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
@@ -183,7 +230,7 @@ class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
         """A NumPy function that is no op."""
         self.tape.require_open()
         name = f"np.{function.__name__}"
-        if function in _SHAPED_BY_DATA or (function is np.where and len(args) == 1):
+        if function in SHAPED_BY_DATA or (function is np.where and len(args) == 1):
             raise NotCaptured(_WHERE.format(name))
         if kwargs.get("out") is not None:
             raise NotCaptured(f"{name} into out= writes in place; take its result instead")
@@ -275,7 +322,7 @@ def _refuse(what: str) -> NoReturn:
 _WHERE = "{} makes an array whose shape depends on data; choose with np.where(mask, a, b) instead"
 _SYMBOL = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**"}
 _IN_PLACE = {"sort", "partition", "put", "resize"}  # as methods; NumPy's functions of these names return new arrays
-_SHAPED_BY_DATA = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress, np.union1d}
+SHAPED_BY_DATA = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress, np.union1d}
 
 
 def _dtype(x: Any) -> np.dtype[Any]:

@@ -1,0 +1,308 @@
+"""One captured form of a function: for arguments of one signature, its graph, its source, and what runs it.
+
+Captured        made of a Recording; takes the inputs of a call to where the graph wants them, and results back
+Instance        the functions of one set of buffers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..node import Node, plain
+from ..value import Value
+from .graph import Graph, Step
+from .memory import plan
+from .passes import dead_code, optimised
+from .recording import Leaf, Numbers, Recording
+from .source import Writer, identifier, loaded
+
+
+@dataclass
+class Instance:
+    """The functions of one set of buffers, and the arrays that they write into."""
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any] | None
+    arrays: list[Any]
+
+
+class Captured:
+    """A function for one signature.
+
+    Attributes
+    ----------
+    graph, plan : Graph, Plan
+    history : list of (name, Graph)
+        What each pass made.
+    source : str
+    """
+
+    def __init__(self, name: str, made: Recording, passes: Mapping[str, Any], in_place: bool = True) -> None:
+        self.name, self.made = name, made
+        function_name = identifier(name.replace("<lambda>", "f"))
+        recorder = made.recorder
+        slot_of: Callable[[Any], int] = lambda x: recorder.slot_of(plain(x))
+        self.outputs = [slot_of(x) for x in made.results]
+        self.values = [isinstance(x, Value) for x in made.results]
+        self.differentiable = [isinstance(x, Value) and x.requires_grad and bool(made.seeds) for x in made.results]
+        self._writes(slot_of)
+        self.gradients = [slot_of(g) for _, g in made.gradients]
+        raw = Graph(
+            inputs=tuple([s for s in recorder.kinds if s not in recorder.constants and s not in recorder.notes]),
+            constants=dict(recorder.constants),
+            steps=tuple([Step(*s) for s in recorder.steps]),
+            outputs=(*self.outputs, *self.written_slots, *self.gradients),
+            kinds=recorder.kinds,
+            views=recorder.views,
+            names=self._names(),
+            bound=tuple([slot for _, _, slot in self.bound]),
+            updates=self.updates,
+            kept=tuple([slot for _, slot in self.kept]),
+        )
+        raw = dead_code(raw)
+        self.raw = raw
+        self.graph, self.history = optimised(raw, passes)
+        self._split()
+        early = len(self.outputs) + len(self.written_slots)
+        boundary = self.boundary if made.seeds else None
+        self.plan = plan(self.graph, boundary, in_place=in_place)
+        self.graph = self._used(self.graph)
+        writer = Writer(self.graph, self.plan, boundary, tuple(made.seeds), early)
+        self.source = writer.text(function_name, self._about())
+        self._make = loaded(self.source, function_name, writer.untold)
+        self.untold = tuple(writer.untold)
+        self._idle: list[Instance] = []
+        self._op()
+
+    def _writes(self, slot_of: Callable[[Any], int]) -> None:
+        """What is written back: each final value that is not what was there before."""
+        made = self.made
+        self.written: list[tuple[str, Any, Any]] = []  # what, whose, key: of what the functions return
+        self.written_slots: list[int] = []
+        self.kept: list[tuple[Leaf, int]] = []  # gradients that stay in a buffer
+        self.cleared: list[Leaf] = []
+        self.updates: dict[int, int] = {}
+        self.bound: list[tuple[Numbers, str | None, int]] = []  # whose, which entry of the state, slot
+        together = {id(x) for n in made.numbers if n.vector is not None for x in n.members}
+        for leaf in made.leaves:
+            data, grad = made.finals[id(leaf), "data"], made.finals[id(leaf), "grad"]
+            stepped = id(leaf.value) in together
+            if leaf.position is None and not stepped and slot_of(data) != leaf.data:
+                self._write("data", leaf, None, slot_of(data))
+            if grad is None:
+                self.cleared.append(leaf)
+            elif slot_of(grad) != leaf.grad and stepped:
+                self.kept.append((leaf, slot_of(grad)))
+            elif slot_of(grad) != leaf.grad:
+                self._write("grad", leaf, None, slot_of(grad))
+        for n, numbers in enumerate(made.numbers):
+            if numbers.vector is not None:
+                self.bound.append((numbers, None, numbers.vector))
+                if slot_of(made.finals[n, "vector"]) != numbers.vector:
+                    self.updates[slot_of(made.finals[n, "vector"])] = numbers.vector
+            for key, x in made.finals[n, "state"].items():
+                before = numbers.slots.get(key)
+                array = before is not None and made.recorder.kinds[before].sort == "array"
+                if array and before is not None:
+                    self.bound.append((numbers, key, before))
+                if slot_of(x) == before:
+                    continue
+                if array and before is not None:
+                    self.updates[slot_of(x)] = before
+                else:
+                    self._write("state", numbers, key, slot_of(x))
+
+    def _write(self, what: str, whose: Any, key: str | None, slot: int) -> None:
+        self.written.append((what, whose, key))
+        self.written_slots.append(slot)
+
+    def _names(self) -> dict[int, str]:
+        names = {}
+        for leaf in self.made.leaves:
+            label = leaf.value.label or ("x" if leaf.position is not None else "p")
+            names[leaf.data], names[leaf.grad] = label, f"grad_{label}"
+        for numbers in self.made.numbers:
+            names |= {slot: key for key, slot in numbers.slots.items()}
+            if numbers.vector is not None:
+                names[numbers.vector] = "parameters"
+        return names
+
+    def _split(self) -> None:
+        """Steps that the first outputs need come first."""
+        early = len(self.outputs) + len(self.written_slots)
+        needed, first = {*self.graph.outputs[:early], *self.graph.updates, *self.graph.kept}, []
+        for step in reversed(self.graph.steps):
+            if step.slot in needed:
+                needed.update(step.inputs)
+                first.append(step)
+        first.reverse()
+        chosen = {s.slot for s in first}
+        rest = [s for s in self.graph.steps if s.slot not in chosen]
+        self.boundary = len(first)
+        self.graph = self.graph.with_steps([*first, *rest])
+
+    def _used(self, graph: Graph) -> Graph:
+        """Without inputs that nothing needs."""
+        used = {*graph.results, *self.made.seeds, *graph.updates.values(), *(i for s in graph.steps for i in s.inputs)}
+        kept = tuple([s for s in graph.inputs if s in used])
+        bound = tuple([s for s in graph.bound if s in kept])
+        self.bound = [b for b in self.bound if b[2] in bound]
+        self.inputs = [s for s in kept if s not in self.made.seeds and s not in bound]
+        return graph.with_steps(graph.steps, inputs=kept, bound=bound)
+
+    def _about(self) -> str:
+        kinds = ", ".join(f"{self.graph.names.get(s, f'x{s}')}: {self.graph.kinds[s]}" for s in self.inputs)
+        return f"{self.name}, compiled for {kinds or 'no arguments'}."
+
+    # -- as an op ----------------------------------------------------------------------------------------------
+
+    def _op(self) -> None:
+        """Where the inputs of the op go, and where its gradients do."""
+        made = self.made
+        given = [(i, x) for i, x in enumerate(made.given) if type(x) not in (int, bool)]
+        self.static = list(made.given)
+        self.positions = [i for i, _ in given]
+        self.arguments = len(given)
+        hidden = [x for x in made.leaves if x.position is None]
+        self.reached = [x.value for x in hidden]
+        self.stateful = bool(self.written or self.updates or self.kept or self.cleared)
+        self.graded = bool(self.gradients) and not self.stateful
+        self.values_given = {x.position: x for x in made.leaves if x.position is not None}
+        order = {**{plain(x).slot: k for k, (_, x) in enumerate(given)}}
+        order |= {x.data: self.arguments + k for k, x in enumerate(hidden)}
+        stepped = {id(x) for n in made.numbers if n.vector is not None for x in n.members}
+        self.loose = [x for x in self.reached if id(x) not in stepped]
+        self._sources: list[Any] = []  # for each input of the graph: a position among the op's inputs, or a reader
+        draws = {slot: (g, m, a, k) for g, m, a, k, slot in made.draws.made}
+        grads = {x.grad: x for x in made.leaves}
+        states = {slot: (n, key) for n in made.numbers for key, slot in n.slots.items()}
+        for slot in self.inputs:
+            if slot in order:
+                self._sources.append(order[slot])
+            elif slot in draws:
+                self._sources.append(_drawing(*draws[slot]))
+            elif slot in states:
+                self._sources.append(_reading(*states[slot]))
+            else:
+                self._sources.append(_grad_of(grads[slot]))
+        examples = [made.recorder.tracers[plain(x).slot].example for _, x in given]
+        self._sorts = [_sort(x) for x in (*examples, *[x.value._data for x in hidden])]
+        self._simple = all(type(x) is int for x in self._sources)
+        self.targets = [order[leaf.data] for leaf, _ in made.gradients]
+        self._pieces = [i for i, d in enumerate(self.differentiable) if d]
+        self._shapes = [self.graph.kinds[self.outputs[i]] for i in self._pieces]
+
+    def arranged(self, data: Sequence[Any]) -> tuple[None, list[Any]]:
+        """The graph's inputs, from the op's and from what is read or drawn at each call."""
+        if self._simple:
+            return None, [data[i] for i in self._sources]
+        return None, [data[s] if type(s) is int else s() for s in self._sources]
+
+    def collected(self, leaves: Sequence[Any]) -> list[Any]:
+        """The graph's inputs, from the leaves of the arguments and from what is read or drawn at each call."""
+        found, hidden, n, positions = [], self.reached, self.arguments, self.positions
+        for s in self._sources:
+            if type(s) is not int:
+                found.append(s())
+                continue
+            x = leaves[positions[s]] if s < n else hidden[s - n]
+            found.append(x._data if isinstance(x, Node) else x)
+        return found
+
+    def takes(self, data: Sequence[Any]) -> bool:
+        """Whether these are of the dtypes that the buffers are made for."""
+        return [_sort(x) for x in data] == self._sorts
+
+    def with_seeds(self, given: Sequence[Any], seeds: Sequence[Any]) -> list[Any]:
+        """The graph's inputs, the cotangents among them."""
+        early, late = iter(given), iter(seeds)
+        return [next(late) if s in self.made.seeds else next(early) for s in self.graph.inputs]
+
+    def placed(self, found: Sequence[Any], n: int) -> tuple[Any, ...]:
+        """A gradient for each of the op's inputs, from the last of the graph's outputs."""
+        gradients: list[Any] = [None] * n
+        for position, gradient in zip(self.targets, found[len(found) - len(self.targets) :], strict=True):
+            gradients[position] = gradient
+        return tuple(gradients)
+
+    def regiven(self, inputs: Sequence[Any]) -> list[Any]:
+        """What f is to be given, leaf by leaf, from the op's inputs: Values where it was given Values."""
+        given = list(self.static)
+        for position, x in zip(self.positions, inputs, strict=True):
+            leaf = self.values_given.get(position)
+            if leaf is None:
+                given[position] = plain(x)
+            else:
+                given[position] = x if isinstance(x, Value) else Value.leaf(x, False)
+        return given
+
+    def packed(self, results: Sequence[Any]) -> Any:
+        """What has a gradient, in one array."""
+        if len(self._pieces) == 1:
+            return results[self._pieces[0]]
+        return np.concatenate([np.ravel(results[i]) for i in self._pieces])
+
+    def unpacked(self, g: Any) -> list[Any]:
+        """A cotangent of `packed`, as those of its pieces."""
+        if len(self._pieces) == 1:
+            return [g]
+        pieces, at = [], 0
+        for kind in self._shapes:
+            pieces.append(g[at : at + kind.size].reshape(kind.shape))
+            at += kind.size
+        return pieces
+
+    def split(self, out: Any, results: Sequence[Any]) -> list[Any]:
+        """f's results: those with a gradient from the op's node, the others as they are."""
+        made = [Value.leaf(x, False) if v else x for x, v in zip(results, self.values, strict=False)]
+        if len(self._pieces) == 1:
+            made[self._pieces[0]] = out
+            return made
+        at = 0
+        for i, kind in zip(self._pieces, self._shapes, strict=True):
+            made[i] = np.reshape(out[at : at + kind.size], kind.shape)
+            at += kind.size
+        return made
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    def take(self) -> Instance:
+        """Functions that nobody is using, bound to the arrays that parameters and states lie in now."""
+        arrays = [n.current() if key is None else n.state[key] for n, key, _ in self.bound]
+        while self._idle:
+            try:
+                instance = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if all(x is y for x, y in zip(instance.arrays, arrays, strict=True)):
+                return instance
+        made = self._make(*arrays)
+        forward, backward = made if isinstance(made, tuple) else (made, None)
+        return Instance(forward, backward, arrays)
+
+    def give(self, instance: Instance) -> None:
+        self._idle.append(instance)
+
+
+def _drawing(generator: Any, method: str, args: Any, kwargs: Any) -> Callable[[], Any]:
+    draw = getattr(generator, method)
+    return lambda: draw(*args, **kwargs)
+
+
+def _reading(numbers: Numbers, key: str) -> Callable[[], Any]:
+    number = numbers.kinds[key] in (int, bool)
+    return lambda: float(numbers.state[key]) if number else numbers.state[key]
+
+
+def _grad_of(leaf: Leaf) -> Callable[[], Any]:
+    """What a sweep inside f adds to: zeros where there is nothing yet."""
+    zero = np.zeros_like(leaf.value._data) if type(leaf.value._data) is not float else 0.0
+    return lambda: zero if leaf.value.grad is None else plain(leaf.value.grad)
+
+
+def _sort(x: Any) -> Any:
+    return x.dtype if type(x) is np.ndarray else type(x)

@@ -1,0 +1,270 @@
+"""A planned graph as Python text that needs NumPy alone.
+
+written(graphs, ...)    the text of a module with one function, `make`, which makes the functions
+loaded(text)            what `make` of such a text is
+"""
+
+from __future__ import annotations
+
+import base64
+import linecache
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .graph import JOINING, Graph, Step
+from .memory import Plan
+from .phrases import RESULT, Names, phrase, said
+from .standalone import texts
+
+_SERIAL = count(1).__next__
+_COLUMN = 62
+
+
+class Writer:
+    """The text of one graph, in one function or two.
+
+    Parameters
+    ----------
+    graph : Graph
+    plan : Plan
+    boundary : int, optional
+        The step with which the second function begins.
+    late : tuple of int
+        Inputs of the second function.
+    early : int
+        How many of the outputs are the first function's.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        plan: Plan,
+        boundary: int | None = None,
+        late: tuple[int, ...] = (),
+        early: int | None = None,
+    ) -> None:
+        self.graph, self.plan = graph, plan
+        self.boundary, self.late = boundary, late
+        self.early = len(graph.outputs) if early is None else early
+        self.names = Names()
+        self.by = {s.slot: s for s in graph.steps}
+        self.called: dict[int, str] = {}
+        self.inline: dict[int, str] = {}
+        self.made: list[str] = []  # lines of `make` before the functions
+        self._name()
+
+    def text(self, name: str, about: str) -> str:
+        first = [self._function(name, 0, self.boundary)]
+        if self.boundary is not None:
+            first.append(self._function("backward", self.boundary, None))
+        helpers, imports, self.untold = texts(self.names.helpers)
+        helpers = [f"# {n} has no text of its own: it has to be given." for n in self.untold] + helpers
+        given = ["import base64"] if any("base64." in line for line in self.made) else []
+        lines = [f'"""{about}"""', "", *sorted({*given, *imports}), "import numpy as np", "", ""]
+        lines += [*helpers]
+        bound = ", ".join(self.called[i] for i in self.graph.bound)
+        about = "The function, with buffers of its own: make one for each thread."
+        if bound:
+            about = f"The function, with buffers of its own; it writes into {bound}."
+        lines += [f"def make({bound}):", f'    """{about}"""']
+        lines += [f"    {local} = {expression}" for local, expression in sorted(self.names.functions.items())]
+        lines += self.made
+        lines += [line for block in first for line in ["", *block]]
+        if self.graph.kept:
+            kept = ", ".join(self.called[i] for i in self.graph.kept)
+            lines += ["", f"    {name}.kept = ({kept},)"]
+        lines += ["", f"    return {name}, backward" if self.boundary is not None else f"    return {name}"]
+        return "\n".join(lines) + "\n"
+
+    # -- names -------------------------------------------------------------------------------------------------
+
+    def _name(self) -> None:
+        taken = {*dir(np), "np", "arena", "buffer", "make", "base64", "saved"}
+        for slot in self.graph.inputs:
+            name = wanted = identifier(self.graph.names.get(slot, f"x{slot}"))
+            for n in count(2):
+                if name not in taken:
+                    break
+                name = f"{wanted}_{n}"
+            taken.add(name)
+            self.called[slot] = name
+        for slot, x in self.graph.constants.items():
+            if isinstance(x, (np.ndarray, np.generic)):
+                self.called[slot] = f"c{slot}"
+                self.made.append(f"    c{slot} = {literal(x)}")
+            else:
+                self.called[slot] = said(x)
+        if any(s.sort == "buffer" for s in self.plan.stores.values()):
+            self.made += [
+                f"    arena = np.empty({self.plan.arena + 64}, np.uint8)",
+                "    arena = arena[-arena.ctypes.data % 64 :]",
+                "",
+                "    def buffer(offset, dtype, shape, axes=None):",
+                "        part = np.ndarray(shape, dtype, arena, offset)",
+                "        return part if axes is None else part.transpose(axes)",
+                "",
+            ]
+        numbers = count(1)
+        spots: dict[tuple[Any, ...], str] = {}
+        for step in self.graph.steps:
+            slot, kind = step.slot, self.graph.kinds[step.slot]
+            store = self.plan.stores.get(slot)
+            if store is not None and store.sort in ("given", "bound") and slot not in self.plan.views:
+                self.called[slot] = self.called[store.slot]
+                continue
+            self.called[slot] = f"t{next(numbers)}"
+            if not self.plan.static(slot):
+                continue
+            if slot in self.plan.views:
+                args = [self.called[i] for i in step.inputs]
+                text, _ = phrase(step, args, self.graph.kinds, None, self.names)
+            else:
+                assert store is not None
+                shape = tuple([kind.shape[i] for i in kind.order])
+                back = tuple([int(i) for i in np.argsort(kind.order)])
+                axes = "" if back == tuple(sorted(back)) else f", {said(back)}"
+                text = f"buffer({store.position}, {said(kind.dtype)}, {said(shape)}{axes})"
+                spot = (store.position, kind.dtype, shape, axes)
+                if spot in spots:
+                    self.called[slot] = spots[spot]
+                    continue
+                spots[spot] = self.called[slot]
+            self.made.append(f"    {self.called[slot]} = {text}")
+
+    # -- functions ---------------------------------------------------------------------------------------------
+
+    def _function(self, name: str, start: int, end: int | None) -> list[str]:
+        steps = self.graph.steps[start:end]
+        second = start > 0 or (self.boundary is not None and name == "backward")
+        inputs = (
+            self.late if second else [s for s in self.graph.inputs if s not in self.late and s not in self.graph.bound]
+        )
+        arguments = [self.called[s] for s in inputs]
+        saved = self._saved() if self.boundary is not None else []
+        if second:
+            arguments = ["saved", *arguments]
+        lines = [f"    def {name}({', '.join(arguments)}):"]
+        if second and saved:
+            lines.append(f"        {', '.join(saved)}{',' * (len(saved) == 1)} = saved")
+        for step in steps:
+            lines += [self._commented(line, step) for line in self._said(step)]
+        outputs = self.graph.outputs[self.early :] if second else self.graph.outputs[: self.early]
+        if self.boundary is None:
+            lines += [f"        np.copyto({self.called[old]}, {self.called[new]})" for new, old in self._unwritten()]
+        results = self._results(outputs)
+        if self.boundary is not None and not second:
+            results.append(f"({', '.join(saved)}{',' * (len(saved) == 1)})")
+        lines.append(f"        return ({', '.join(results)}{',' * (len(results) == 1)})")
+        return lines
+
+    def _unwritten(self) -> list[tuple[int, int]]:
+        return [
+            (new, old)
+            for new, old in self.graph.updates.items()
+            if self.graph.kinds[old].sort == "array"
+            and (self.plan.stores.get(new) is not self.plan.stores[old] or new in self.plan.views)
+        ]
+
+    def _saved(self) -> list[str]:
+        """Local variables of the first function that the second one needs."""
+        assert self.boundary is not None
+        before = {s.slot for s in self.graph.steps[: self.boundary]} | {
+            s for s in self.graph.inputs if s not in self.late
+        }
+        needed = [i for s in self.graph.steps[self.boundary :] for i in s.inputs]
+        needed += self.graph.outputs[self.early :]
+        return list(dict.fromkeys(self.called[i] for i in needed if i in before and not self.plan.static(i)))
+
+    def _said(self, step: Step) -> list[str]:
+        slot = step.slot
+        if slot in self.plan.views and self.plan.static(slot):
+            return []
+        name = self.called[slot]
+        args = [self.called[i] for i in step.inputs]
+        store = self.plan.stores.get(slot)
+        into = store is not None and store.sort in ("buffer", "bound") and slot not in self.plan.views
+        if into and step.op in JOINING and any(i in self.plan.placed for i in step.inputs):
+            return self._pieces(step)
+        text, value = phrase(step, args, self.graph.kinds, name if into else None, self.names)
+        if not value:
+            return text.replace(RESULT, name).split("; ")
+        return [f"{name}[...] = {text}" if into else f"{name} = {text}"]
+
+    def _pieces(self, step: Step) -> list[str]:
+        lines, at = [], 0
+        for i in step.inputs:
+            n = self.graph.kinds[i].size
+            if i not in self.plan.placed:
+                lines.append(f"{self.called[step.slot]}[{at}:{at + n}] = {self.called[i]}.ravel()")
+            at += n
+        return lines
+
+    def _commented(self, line: str, step: Step) -> str:
+        note = str(step.note)
+        for part in note.split("  "):
+            if ":" in part:
+                note = note.replace(part, shortened(part))
+        return f"        {line}".ljust(_COLUMN) + f"  # {note}" if note else f"        {line}"
+
+    def _results(self, outputs: Sequence[int]) -> list[str]:
+        """What is returned, none of it in memory that a later call writes into."""
+        seen: set[Any] = set()
+        results = []
+        for slot in outputs:
+            store, kind = self.plan.stores.get(slot), self.graph.kinds[slot]
+            alone = store is not None and store.sort == "fresh" and id(store) not in seen
+            alone = alone and (slot not in self.by or self.by[slot].op is not np.broadcast_to)
+            seen.add(id(store))
+            text = self.called[slot]
+            results.append(text if kind.sort != "array" or alone else f"{text}.copy()")
+        return results
+
+
+def shortened(place: str) -> str:
+    """A place with the file's name alone."""
+    path, _, rest = place.partition(":")
+    return f"{Path(path).name}:{rest}"
+
+
+def identifier(text: str) -> str:
+    made = "".join(c if c.isalnum() or c == "_" else "_" for c in text).strip("_") or "x"
+    return made if not made[0].isdigit() else f"x{made}"
+
+
+def literal(x: Any) -> str:
+    """An array as Python text."""
+    array = np.asarray(x)
+    dtype = said(array.dtype)
+    if isinstance(x, np.generic):
+        short = x.dtype.kind in "fiub" and "(" not in dtype
+        return f"{dtype}({said(x.item())})" if short else f"np.asarray({said(x.item())}, {dtype})[()]"
+    plain = array.size and array.dtype.kind in "fiub"
+    if plain and (array == array.flat[0]).all() and not (array.dtype.kind == "f" and np.signbit(array).any()):
+        return f"np.full({said(array.shape)}, {said(array.flat[0])}, {dtype})"
+    if plain and array.ndim == 1 and array.dtype.kind == "i" and np.array_equal(array, np.arange(array.size)):
+        return f"np.arange({array.size}, dtype={dtype})"
+    order: Any = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    suffix = "" if order == "C" else ', order="F"'
+    if array.size <= 16 and array.dtype.kind in "fiub":
+        flat = array.ravel(order).tolist()
+        return f"np.array({said(flat)}, {dtype}).reshape({said(array.shape)}{suffix})"
+    if array.dtype.kind not in "fciub":
+        raise ValueError(f"a constant of dtype {array.dtype} has no text")
+    data = base64.b64encode(array.tobytes(order)).decode()
+    return f"np.frombuffer(base64.b64decode({data!r}), {dtype}).reshape({said(array.shape)}{suffix})"
+
+
+def loaded(text: str, name: str, injected: Mapping[str, Any] | None = None) -> Any:
+    """`make` of a text, with lines that tracebacks can show."""
+    filename = f"<compiled {name} {_SERIAL()}>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+    namespace: dict[str, Any] = {"__name__": f"compiled_{name}", **(injected or {})}
+    exec(compile(text, filename, "exec", dont_inherit=True), namespace)
+    return namespace["make"]
+
+
+__all__ = ["Writer", "identifier", "literal", "loaded"]
