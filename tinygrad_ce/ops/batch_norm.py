@@ -61,10 +61,11 @@ def _(x: Any, weight: Any, bias: Any, *, eps: float) -> None:
     shape = np.shape(x)
     if len(shape) < 2:
         raise ValueError(f"batch_norm: x of shape {shape} has no axis of channels: (N, C, ...) is wanted")
-    if math.prod(shape[:1] + shape[2:]) < 2:
+    numbers = math.prod(shape[:1] + shape[2:])
+    if numbers < 2:
         raise ValueError(
-            f"batch_norm: x of shape {shape} has {math.prod(shape[:1] + shape[2:])} number in each channel, and two "
-            f"make a variance: give a larger batch, or switch to eval()",
+            f"batch_norm: x of shape {shape} has {numbers} number{'s' * (numbers != 1)} in each channel, and two make "
+            f"a variance: give a larger batch, or switch to eval()"
         )
     check_weights("batch_norm", shape[1:2], weight=weight, bias=bias)
 
