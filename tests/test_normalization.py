@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import tinygrad_ce as tg
-from tinygrad_ce.ops.normalization import batch_norm, batch_norm_eval, group_norm, layer_norm, rms_norm
+from tinygrad_ce.ops.batch_norm import batch_norm, batch_norm_eval
+from tinygrad_ce.ops.normalization import group_norm, layer_norm, rms_norm
 
 RNG = np.random.default_rng(0)
 EPS = 1e-5
@@ -102,7 +103,7 @@ def test_what_is_a_row():
         (lambda: group_norm(np.zeros((2, 3)), groups=2), "3 channels do not make 2 groups"),
         (lambda: group_norm(np.zeros(3), groups=1), r"\(N, C, \.\.\.\) is wanted"),
         (lambda: batch_norm(np.zeros((1, 3))), "1 number in each channel, and two make a variance"),
-        (lambda: batch_norm(np.zeros((0, 3))), "0 number in each channel"),
+        (lambda: batch_norm(np.zeros((0, 3))), "0 numbers in each channel"),
         (lambda: batch_norm(np.zeros(3)), r"\(N, C, \.\.\.\) is wanted"),
         (lambda: batch_norm_eval(np.zeros((2, 3)), np.zeros(2), np.ones(3)), r"mean of shape \(2,\)"),
     ],

@@ -22,6 +22,8 @@ from ..ops import softmax as _softmax
 from ..ops import softplus as _softplus
 from ..ops.activations import elu, gelu, hardtanh, leaky_relu, mish, silu
 from ..ops.attention import scaled_dot_product_attention as _attention
+from ..ops.batch_norm import batch_norm as _batch_norm
+from ..ops.batch_norm import batch_norm_eval
 from ..ops.convolution import conv1d, conv2d
 from ..ops.distances import huber_loss, l1_loss, mse_loss
 from ..ops.divergences import cosine_similarity as _cosine_similarity
@@ -31,8 +33,6 @@ from ..ops.embedding import embedding as _embedding
 from ..ops.error_function import erf, normal_cdf
 from ..ops.kinks import stop_gradient
 from ..ops.margins import hinge_loss, multi_margin_loss, triplet_margin_loss
-from ..ops.normalization import batch_norm as _batch_norm
-from ..ops.normalization import batch_norm_eval
 from ..ops.normalization import group_norm as _group_norm
 from ..ops.normalization import layer_norm as _layer_norm
 from ..ops.normalization import rms_norm as _rms_norm

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..invariants import homogeneous
 from ..registry import op
 from .exponentials import narrow, wide
 from .sums import class_sum
@@ -97,7 +98,10 @@ def _cosine_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(0, 3)), rng.normal(size=(0, 3))), {}
 
 
-@op(samples=_cosine_samples)
+_DIRECTIONS = [homogeneous(x, degree=0.0, when=lambda o: o["eps"] < 1e-6) for x in ("x1", "x2")]
+
+
+@op(samples=_cosine_samples, invariants=_DIRECTIONS)
 def cosine_similarity(x1: Any, x2: Any, *, axis: int = 1, eps: float = 1e-8) -> Any:
     """<x1, x2> / (max(‖x1‖, ε) max(‖x2‖, ε)) along an axis.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import is_eager
 from ..forms import unbroadcast
-from ..invariants import homogeneous
+from ..invariants import homogeneous, shift, sums_to_zero
 from ..node import plain
 from ..registry import op
 from .activation import relu
@@ -78,6 +78,9 @@ hinge_loss.derivation("analytic", formula="−g y, −g s where y s is below the
 # -- several classes -------------------------------------------------------------------------------------------
 
 
+_MULTI = [homogeneous("weight"), sums_to_zero("input"), shift("input")]
+
+
 def _multi_samples(rng: np.random.Generator) -> Iterable[Any]:
     x, y, w = rng.normal(size=(4, 3)), np.array([0, 2, 1, 1]), rng.uniform(0.5, 2, size=3)
     yield (x, y, None), {}
@@ -88,7 +91,7 @@ def _multi_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (np.zeros((0, 3)), np.zeros(0, int), None), {}
 
 
-@op(samples=_multi_samples, constants=("target",), invariants=[homogeneous("weight")])
+@op(samples=_multi_samples, constants=("target",), invariants=_MULTI)
 def multi_margin_loss(
     input: Any, target: Any, weight: Any = None, *, p: int = 1, margin: float = 1.0, reduction: str = "mean"
 ) -> Any:

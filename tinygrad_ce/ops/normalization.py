@@ -1,41 +1,67 @@
-"""layer_norm, rms_norm, group_norm, batch_norm: what differs is what a row is; see normalized_rows.py for the rest.
+"""layer_norm, rms_norm, group_norm: what differs is what a row is; see normalized_rows.py for the rest.
 
-A row is all of a sample's last axes, a group of its channels, or a channel of the whole batch.
+A row is all of a sample's last axes, or a group of its channels; of batch_norm.py, a channel of the whole batch.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..invariants import Invariant, homogeneous
+from ..invariants import Claim, Invariant, Probe, homogeneous
 from ..registry import op
-from .exponentials import narrow, wide
 from .normalized_rows import (
     Rows,
-    affine,
     as_it_is,
-    batch_rows,
     centred,
     closed_forms,
     group_rows,
     layer_rows,
     less_mean,
     normalised,
-    summed,
 )
 
-AFFINE: list[Invariant] = [homogeneous("weight", "bias")]
+
+def _arranged(probe: Probe, arrange: Callable[..., Rows]) -> tuple[int, Rows] | None:
+    """Where x stands, and its rows; None where it has no gradient."""
+    i = probe.position("x")
+    options = {k: v for k, v in probe.options.items() if k != "eps"}
+    return None if i is None else (i, arrange(probe.inputs[i], **options))
 
 
-def _no_axis(name: str, message: str) -> ValueError:
-    return ValueError(f"{name}: {message}")
+def _row_sums(arrange: Callable[..., Rows]) -> Invariant:
+    def claims(probe: Probe) -> Iterator[Claim]:
+        if (found := _arranged(probe, arrange)) is not None:
+            i, rows = found
+            gx = rows.gather(np.asarray(probe.gradients(probe.cotangent(), probe.inputs)[i]))
+            yield Claim(np.sum(gx, axis=-1), 0.0, np.sum(np.abs(gx), axis=-1))
+
+    return Invariant("the gradient in x sums to 0 over every row that is normalised", claims)
 
 
-def _check_weights(name: str, shape: tuple[int, ...], **weights: Any) -> None:
+def _row_shifts(arrange: Callable[..., Rows]) -> Invariant:
+    def claims(probe: Probe) -> Iterator[Claim]:
+        if (found := _arranged(probe, arrange)) is not None:
+            i, rows = found
+            x, g = probe.inputs[i], probe.cotangent()
+            matrix = rows.gather(np.asarray(x))
+            moved = rows.restore(matrix + probe.rng.uniform(-2.0, 2.0, size=(len(matrix), 1)))
+            here, there = probe.gradients(g, probe.inputs), probe.gradients(g, probe.moved(i, moved))
+            yield Claim(there[i], here[i], np.max(np.abs(here[i]), initial=0.0))
+
+    return Invariant("adding a number to a row that is normalised leaves the gradient as it is", claims)
+
+
+AFFINE = homogeneous("weight", "bias")
+
+
+def row_invariants(arrange: Callable[..., Rows]) -> list[Invariant]:
+    return [AFFINE, _row_sums(arrange), _row_shifts(arrange)]
+
+
+def check_weights(name: str, shape: tuple[int, ...], **weights: Any) -> None:
     for which, w in weights.items():
         if w is not None and np.shape(w) != shape:
             raise ValueError(f"{name}: {which} of shape {np.shape(w)} where {shape} is wanted")
@@ -55,7 +81,7 @@ def _layer_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(0, 3)), rng.normal(size=3), None), {}
 
 
-@op(samples=_layer_samples, invariants=AFFINE)
+@op(samples=_layer_samples, invariants=row_invariants(layer_rows))
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axes: int = 1, eps: float = 1e-5) -> Any:
     """(x − μ) / √(σ² + ε) · weight + bias, μ and σ² those of the last `axes` axes (Ba et al., 2016).
 
@@ -90,8 +116,8 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axes: int = 1, e
 def _(x: Any, weight: Any, bias: Any, *, axes: int, eps: float) -> None:
     shape = np.shape(x)
     if not 1 <= axes <= len(shape):
-        raise _no_axis("layer_norm", f"x of shape {shape} has no {axes} last axes")
-    _check_weights("layer_norm", shape[len(shape) - axes :], weight=weight, bias=bias)
+        raise ValueError(f"layer_norm: x of shape {shape} has no {axes} last axes")
+    check_weights("layer_norm", shape[len(shape) - axes :], weight=weight, bias=bias)
 
 
 closed_forms(layer_norm, centred, layer_rows)
@@ -137,8 +163,8 @@ def rms_norm(x: Any, weight: Any = None, *, axes: int = 1, eps: float = 1e-6) ->
 def _(x: Any, weight: Any, *, axes: int, eps: float) -> None:
     shape = np.shape(x)
     if not 1 <= axes <= len(shape):
-        raise _no_axis("rms_norm", f"x of shape {shape} has no {axes} last axes")
-    _check_weights("rms_norm", shape[len(shape) - axes :], weight=weight)
+        raise ValueError(f"rms_norm: x of shape {shape} has no {axes} last axes")
+    check_weights("rms_norm", shape[len(shape) - axes :], weight=weight)
 
 
 closed_forms(rms_norm, as_it_is, layer_rows)
@@ -153,7 +179,7 @@ def _group_samples(rng: np.random.Generator) -> Iterable[Any]:
     yield (rng.normal(size=(0, 2, 3)), None, rng.normal(size=2)), {"groups": 1}
 
 
-@op(samples=_group_samples, invariants=AFFINE)
+@op(samples=_group_samples, invariants=row_invariants(group_rows))
 def group_norm(x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps: float = 1e-5) -> Any:
     """(x − μ) / √(σ² + ε) · weight + bias, μ and σ² those of a group of a sample's channels (Wu and He, 2018).
 
@@ -184,139 +210,10 @@ def group_norm(x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps
 def _(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> None:
     shape = np.shape(x)
     if len(shape) < 2:
-        raise _no_axis("group_norm", f"x of shape {shape} has no axis of channels: (N, C, ...) is wanted")
+        raise ValueError(f"group_norm: x of shape {shape} has no axis of channels: (N, C, ...) is wanted")
     if groups < 1 or shape[1] % groups:
-        raise _no_axis("group_norm", f"{shape[1]} channels do not make {groups} groups")
-    _check_weights("group_norm", shape[1:2], weight=weight, bias=bias)
+        raise ValueError(f"group_norm: {shape[1]} channels do not make {groups} groups")
+    check_weights("group_norm", shape[1:2], weight=weight, bias=bias)
 
 
 closed_forms(group_norm, centred, group_rows)
-
-# -- batch_norm ------------------------------------------------------------------------------------------------
-
-
-def _batch_samples(rng: np.random.Generator) -> Iterable[Any]:
-    yield (rng.normal(size=(5, 3)), rng.uniform(0.5, 2, size=3), rng.normal(size=3)), {}
-    yield (rng.normal(size=(2, 3, 4)), rng.normal(size=3), None), {"eps": 0.1}
-    yield (rng.normal(size=(2, 2, 2, 2)), None, None), {}
-    yield (rng.normal(size=(2, 3)), rng.normal(size=3), rng.normal(size=3)), {}
-
-
-@op(samples=_batch_samples, invariants=AFFINE)
-def batch_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5) -> Any:
-    """(x − μ) / √(σ² + ε) · weight + bias, μ and σ² those of a channel over the batch (Ioffe and Szegedy, 2015).
-
-    What `BatchNorm1d` and `BatchNorm2d` do in training; afterwards they do `batch_norm_eval`.
-
-    Parameters
-    ----------
-    x : Value or array of shape (N, C, ...)
-    weight, bias : Value or array of shape (C,), optional
-    eps : float
-
-    Returns
-    -------
-    Value or array
-        Of x's shape and dtype.
-
-    Raises
-    ------
-    ValueError
-        If a channel has one number only, whose variance says nothing.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from tinygrad_ce.ops.normalization import batch_norm
-    >>> np.round(batch_norm([[1.0, 7.0], [3.0, 7.0]]), 4).tolist()
-    [[-1.0, 0.0], [1.0, 0.0]]
-    """
-    return normalised(x, batch_rows(x), eps, weight, bias, less_mean)
-
-
-@batch_norm.guard
-def _(x: Any, weight: Any, bias: Any, *, eps: float) -> None:
-    shape = np.shape(x)
-    if len(shape) < 2:
-        raise _no_axis("batch_norm", f"x of shape {shape} has no axis of channels: (N, C, ...) is wanted")
-    if math.prod(shape[:1] + shape[2:]) < 2:
-        raise _no_axis(
-            "batch_norm",
-            f"x of shape {shape} has {math.prod(shape[:1] + shape[2:])} number in each channel, and two make a "
-            f"variance: give a larger batch, or switch to eval()",
-        )
-    _check_weights("batch_norm", shape[1:2], weight=weight, bias=bias)
-
-
-closed_forms(batch_norm, centred, batch_rows)
-
-
-# -- with statistics that were kept ----------------------------------------------------------------------------
-
-
-def _kept_samples(rng: np.random.Generator) -> Iterable[Any]:
-    mean, variance = rng.normal(size=3), rng.uniform(0.1, 2, size=3)
-    yield (rng.normal(size=(5, 3)), mean, variance, rng.uniform(0.5, 2, size=3), rng.normal(size=3)), {}
-    yield (rng.normal(size=(2, 3, 2)), mean, variance, rng.normal(size=3), None), {"eps": 0.1}
-    yield (rng.normal(size=(1, 3)), mean, variance, None, None), {}
-    yield (rng.normal(size=(0, 3)), mean, variance, None, rng.normal(size=3)), {}
-
-
-@op(samples=_kept_samples, constants=("mean", "variance"), invariants=AFFINE)
-def batch_norm_eval(
-    x: Any, mean: Any, variance: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5
-) -> Any:
-    """(x − μ) / √(σ² + ε) · weight + bias, with μ and σ² that are given for each channel, as constants.
-
-    Parameters
-    ----------
-    x : Value or array of shape (N, C, ...)
-    mean, variance : array of shape (C,)
-    weight, bias : Value or array of shape (C,), optional
-    eps : float
-
-    Returns
-    -------
-    Value or array
-        Of x's shape and dtype.
-
-    Examples
-    --------
-    >>> from tinygrad_ce.ops.normalization import batch_norm_eval
-    >>> batch_norm_eval([[5.0, 7.0]], mean=[1.0, 1.0], variance=[4.0, 9.0], eps=0.0).tolist()
-    [[2.0, 2.0]]
-    """
-    rows = batch_rows(x)
-    return narrow(affine(_by_kept(x, mean, variance, rows, eps), rows, weight, bias), x)
-
-
-def _by_kept(x: Any, mean: Any, variance: Any, rows: Rows, eps: float) -> Any:
-    return (wide(x) - rows.weight(mean)) / np.sqrt(rows.weight(variance) + eps)
-
-
-@batch_norm_eval.guard
-def _(x: Any, mean: Any, variance: Any, weight: Any, bias: Any, *, eps: float) -> None:
-    shape = np.shape(x)
-    if len(shape) < 2:
-        raise _no_axis("batch_norm_eval", f"x of shape {shape} has no axis of channels: (N, C, ...) is wanted")
-    _check_weights("batch_norm_eval", shape[1:2], mean=mean, variance=variance, weight=weight, bias=bias)
-
-
-def _kept_to_x(g: Any, out: Any, x: Any, mean: Any, variance: Any, weight: Any, bias: Any, *, eps: float) -> Any:
-    rows = batch_rows(x)
-    h = wide(g) if weight is None else wide(g) * rows.weight(weight)
-    return h / np.sqrt(rows.weight(variance) + eps)
-
-
-def _kept_to_weight(g: Any, out: Any, x: Any, mean: Any, variance: Any, weight: Any, bias: Any, *, eps: float) -> Any:
-    rows = batch_rows(x)
-    return summed(wide(g) * _by_kept(x, mean, variance, rows, eps), rows, weight)
-
-
-def _kept_to_bias(g: Any, out: Any, x: Any, mean: Any, variance: Any, weight: Any, bias: Any, *, eps: float) -> Any:
-    return summed(wide(g), batch_rows(x), bias)
-
-
-batch_norm_eval.derivation("analytic", formula="g w / s, Σ g x̂, Σ g")(
-    (_kept_to_x, None, None, _kept_to_weight, _kept_to_bias)
-)
