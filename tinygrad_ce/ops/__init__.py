@@ -35,8 +35,8 @@ from .softmax_cross_entropy import softmax_cross_entropy
 registry.late += [
     f"{__name__}.{late}"
     for late in (
-        *("activations", "attention", "batch_norm", "calculus", "convolution", "decompositions"),
-        *("distances", "divergences", "dropout"),
+        *("activations", "attention", "batch_norm", "calculus", "convolution", "decompositions", "distances"),
+        *("divergences", "dropout"),
         *("einsum", "embedding", "error_function", "fourier", "inverses", "margins"),
         *("normalization", "norms", "padding", "polynomials", "pooling", "products"),
         *("rearranging", "recurrent", "runs", "selecting", "spectra", "statistics", "trigonometric"),

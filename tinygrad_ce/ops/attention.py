@@ -79,8 +79,8 @@ def _fast_weights(query: Any, key: Any, mask: Any, is_causal: bool, scale: float
         return scores
     if np.minimum.reduce(scores, axis=None) >= -_NEAR and np.maximum.reduce(scores, axis=None) <= _NEAR:
         e = np.exp(scores, out=scores)
-        for s in seen:
-            e *= s.astype(e.dtype)
+        for m in seen:
+            e *= m.astype(e.dtype)
     else:
         e = _far(scores, seen)
     total = np.matmul(e, np.ones((e.shape[-1], 1), dtype=e.dtype))
@@ -91,8 +91,8 @@ def _fast_weights(query: Any, key: Any, mask: Any, is_causal: bool, scale: float
 
 def _far(scores: Any, seen: Sequence[Any]) -> Any:
     """exp of scores of any size, less the largest of their row: in their own memory."""
-    for s in seen:
-        np.copyto(scores, -np.inf, where=~s)
+    for m in seen:
+        np.copyto(scores, -np.inf, where=~m)
     top = np.maximum.reduce(scores, axis=-1, keepdims=True)
     top[top == -np.inf] = 0.0
     with np.errstate(invalid="ignore", over="ignore"):
@@ -170,13 +170,11 @@ def _to_scores(p: Any, gp: Any) -> Any:
         return p * gp
     winner = np.expand_dims(np.argmax(plain(p), axis=-1), -1)
     gp = gp - np.take_along_axis(gp, winner, axis=-1)
-    return p * (gp - _row_products(gp, p))
-
-
-def _row_products(a: Any, b: Any) -> Any:
-    if type(a) is np.ndarray and type(b) is np.ndarray:
-        return np.einsum("...i,...i->...", a, b)[..., None]
-    return np.sum(a * b, axis=-1, keepdims=True)
+    if type(p) is np.ndarray and type(gp) is np.ndarray and p.shape == gp.shape and p.dtype == gp.dtype:
+        gp -= np.einsum("...i,...i->...", gp, p)[..., None]
+        gp *= p
+        return gp
+    return p * (gp - np.sum(gp * p, axis=-1, keepdims=True))
 
 
 def _from_scores(gs: Any, query: Any, key: Any, mask: Any, scale: float | None, needed: Sequence[int]) -> list[Any]:
