@@ -11,8 +11,11 @@ jnp = jax.numpy
 special = pytest.importorskip("jax.scipy.special")
 
 # Where the two differ on purpose, or where the peer is wrong.
-DIFFERENT = {"partition": "another order on both sides", "linalg.lstsq": "other residuals"}
+DIFFERENT = {
+    "partition": "another order on both sides",
+    "linalg.lstsq": "other residuals",
     "polydiv": "a remainder with zeros ahead",
+}
 CALLS = calls()
 TALLY = Tally()
 MOST = 4  # calls of each function: compiling them takes JAX long
