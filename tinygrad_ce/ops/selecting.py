@@ -226,7 +226,7 @@ def _quantiles(scale: float) -> Any:
         yield (_apart(rng, 2, 3, 4), 0.7 * scale), {"axis": (0, 2)}
         for method in ("lower", "higher", "midpoint", "nearest", "inverted_cdf", *_MOVING):
             yield (_apart(rng, 5), np.array(0.45 * scale)), {"method": method}
-        yield (_apart(rng, 2, 6), np.array([0.3 * scale, 0.9 * scale])), {"axis": 1}
+        yield (_apart(rng, 2, 6), np.array([0.3 * scale, 0.75 * scale])), {"axis": 1}
 
     return samples
 

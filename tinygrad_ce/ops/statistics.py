@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..node import Node, plain
+from ..node import plain
 from ..registry import composed
 from .complex import conj
 
@@ -46,7 +46,7 @@ def _cov(
     w: Any = None
     for weights in (fweights, aweights):
         if weights is not None:
-            weights = np.asarray(weights, float) if not isinstance(weights, Node) else weights.astype(np.float64)
+            weights = (weights if hasattr(weights, "astype") else np.asarray(weights)).astype(np.float64)
             w = weights if w is None else w * weights
     total = np.float64(np.shape(X)[1]) if w is None else np.sum(w)
     mean = np.mean(X, axis=1, keepdims=True) if w is None else np.sum(X * w, axis=1, keepdims=True) / total
