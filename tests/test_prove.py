@@ -59,6 +59,7 @@ def test_the_losses_are_proved(op, derivation, options):
 PRIMITIVES = [
     op for op in tg.registry().values() if op.key == op.name and "rule" in op.derivations and op.name not in FLOATING
 ]
+OPTIONS = {"run_sums": {"runs": ((0, 2), (1, 3))}}
 
 
 @pytest.mark.parametrize("op", PRIMITIVES, ids=lambda op: op.name)
@@ -67,7 +68,7 @@ def test_every_primitive_is_proved(op):
         with pytest.raises(ValueError, match="none of its inputs is an array of numbers to differentiate in"):
             tg.prove(op)
     else:
-        proof = tg.prove(op)
+        proof = tg.prove(op, **OPTIONS.get(op.name, {}))
         assert proof, proof
 
 

@@ -12,7 +12,7 @@ from weakref import ref
 
 from .node import next_number
 
-KEPT = 1 << 14
+KEPT = 1 << 10
 
 
 class Call(NamedTuple):

@@ -7,13 +7,14 @@ Names                       what the text speaks of: NumPy's functions, and help
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..op import Op
-from ..ops.indexing import getitem, scatter_add
+from ..ops.indexing import add_rows, getitem, repeats_rows, scatter_add
 from ..tracer import Kind
 from .graph import JOINING, Pull, Step
 from .kernels import KERNELS
@@ -203,6 +204,9 @@ def _scattered(step: Step, args: Any, kinds: Any, out: str | None, names: Names)
     kind = kinds[step.slot]
     made = out or RESULT
     zeros = f"{made}.fill(0)" if out else f"{made} = np.zeros({kind.shape}, {said(kind.dtype)})"
+    if indices and repeats_rows(step.params["key"], kinds[indices[0]], len(kinds[step.inputs[0]].shape), kind.shape[0]):
+        rows = f"{args[0]}.reshape({(math.prod(kinds[indices[0]].shape), *kind.shape[1:])})"
+        return f"{zeros}; {names.helper(add_rows, 'add_rows')}({made}, {args[1]}.ravel(), {rows})", False
     if any(kinds[i].dtype.kind != "b" for i in indices):
         where = key if "," in key.rstrip(",") or ":" in key or "..." in key else key.rstrip(",")
         where = (

@@ -111,8 +111,8 @@ def scatter_add(x: Any, *indices: Any, key: Key, shape: tuple[int, ...]) -> Any:
     if not isinstance(x, _WRITABLE):
         return _added_up(x, _places(shape)[where], shape)
     out = np.zeros(shape, dtype=np.result_type(x))
-    if key == ROWS and indices[0].dtype.kind != "b" and indices[0].size > shape[0] and np.ndim(x) > indices[0].ndim:
-        _add_rows(out, indices[0].ravel(), np.reshape(x, (indices[0].size, *shape[1:])))
+    if indices and repeats_rows(key, indices[0], np.ndim(x), shape[0]):
+        add_rows(out, indices[0].ravel(), np.reshape(x, (indices[0].size, *shape[1:])))
     elif any(i.dtype.kind != "b" for i in indices):
         np.add.at(out, where, x)  # repeats add up
     else:
@@ -120,7 +120,12 @@ def scatter_add(x: Any, *indices: Any, key: Key, shape: tuple[int, ...]) -> Any:
     return out
 
 
-def _add_rows(out: Any, places: Any, rows: Any) -> None:
+def repeats_rows(key: Key, index: Any, ndim: int, rows: int) -> bool:
+    """Whether whole rows are added up, more of them than there are places: then `add_rows` is the faster way."""
+    return key == ROWS and index.dtype.kind != "b" and math.prod(index.shape) > rows and ndim > len(index.shape)
+
+
+def add_rows(out: Any, places: Any, rows: Any) -> None:
     """out[places] += rows where places come often: sorted, so that each place's rows are added up in one go."""
     places = np.where(places < 0, places + len(out), places)
     order = np.argsort(places, kind="stable")
