@@ -240,7 +240,9 @@ def test_latex_is_balanced_and_html_whole(make: Any) -> None:
 
 
 def test_importing_tinygrad_imports_none_of_it() -> None:
-        "import sys, tinygrad_ce as tg; "
-        "print([m for m in sys.modules if 'explain.' in m or 'draw.' in m and m != 'tinygrad_ce.draw.door']); tg.explain"
+    program = (
+        "import sys, tinygrad_ce as tg; names = {m for m in sys.modules if 'explain.' in m or 'draw.' in m}; "
+        "print(names - {'tinygrad_ce.draw.door'}); tg.explain"
+    )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "set()"
