@@ -33,6 +33,12 @@ def remember(module: Any, start: int, out: Any) -> None:
     _calls.append((start, next_number(), getattr(out, "number", 0), ref(module), type(module)))
 
 
+def called_since(start: int) -> list[Any]:
+    """The modules whose calls began after that creation number, each once."""
+    modules = [call.module() for call in remembered() if call.start > start]
+    return list({id(module): module for module in modules if module is not None}.values())
+
+
 def remembered() -> list[Call]:
     """The calls that are remembered, the last to end last."""
     return [Call(*call) for call in _calls.copy()]

@@ -69,7 +69,7 @@ class Value(ArrayProtocols):
         self.number = next_number()
         self.requires_grad = bool(requires_grad)
         self.grad = None
-        self.label = label
+        self.label = label if type(label) is str else str(label)
         self.notes = None
 
     # -- what the engine asks for ------------------------------------------------------------------------------

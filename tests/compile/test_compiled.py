@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_ce as tg
+from tinygrad_ce import nn
 from tinygrad_ce.nn import MLP
 from tinygrad_ce.optim import SGD, Adam, AdamW
 
@@ -489,3 +490,23 @@ def test_explain_tells_what_passes_have_done():
     assert report.to_dict()["arena"] > 0
     with pytest.raises(ValueError, match="there is no pass"):
         tg.compile(loss_of(net), without=["magic"])
+
+
+def test_layers_are_captured_in_the_mode_they_are_in():
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    norm = nn.BatchNorm1d(2)
+    fast = tg.compile(lambda x: np.sum(norm(x) ** 3))
+    learnt = fast(x)
+    norm.eval()
+    assert fast(x) == np.sum(norm(x) ** 3).data and fast(x) != learnt
+    norm.train()
+    assert fast(x) == learnt
+
+
+def test_a_dropout_layer_draws_anew_at_each_call_and_nothing_in_eval_mode():
+    x, eager, layer = np.ones(8), nn.Dropout(0.5, rng=0), nn.Dropout(0.5, rng=0)
+    fast = tg.compile(lambda x: layer(x))
+    for _ in range(3):
+        np.testing.assert_array_equal(fast(x), eager(x))
+    layer.eval()
+    np.testing.assert_array_equal(fast(x), x)

@@ -135,9 +135,7 @@ def test_drawing_leaves_everything_as_it_was() -> None:
 def test_a_long_chain_is_refused_at_once_and_in_words() -> None:
     v = chain(10**5)
     started = time.perf_counter()
-    with pytest.raises(
-        ValueError, match=r"this graph has 300,001 nodes, more than limit=500 .*draw\(v, limit=300001\)"
-    ):
+    with pytest.raises(ValueError, match=r"this graph has 300,001 nodes, more than limit=500 .*limit=300001"):
         draw(v, summary=False)
     assert time.perf_counter() - started < 5
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import tinygrad_ce as tg
 from tinygrad_ce.draw.summary import summarise
 from tinygrad_ce.draw.text import lines, number, safe, shape, table
 
@@ -34,7 +35,7 @@ def test_numbers_have_four_digits(x: float, text: str) -> None:
             np.array([np.nan, np.inf, -np.inf, 1, 2, 3, 4.0]),
             [["min", "1"], ["mean", "2.5"], ["max", "4"], ["nan", "1"], ["inf", "2"]],
         ),
-        (np.array([1e308] * 6 + [1.1e308]), [["min", "1e+308"], ["mean", "inf"], ["max", "1.1e+308"]]),
+        (np.array([1e308] * 6 + [1.1e308]), [["min", "1e+308"], ["mean", "1.014e+308"], ["max", "1.1e+308"]]),
     ],
 )
 def test_small_arrays_in_full_and_larger_ones_by_their_range(array: np.ndarray, rows: list[list[str]]) -> None:
@@ -75,3 +76,13 @@ def test_long_labels_are_cut_and_say_so() -> None:
 
 def test_what_xml_cannot_say_is_replaced() -> None:
     assert safe("a\x00b\x1bc\ud800d\ufffee\tf") == "a�b�c�d�e f"
+
+
+def test_what_a_summary_must_not_hide():
+    from tinygrad_ce.draw.labels import brief
+    from tinygrad_ce.draw.summary import summarise
+
+    assert table(summarise(np.ones(10) * (3 + 4j))) == [["all |·| 5"]]
+    assert brief(summarise(np.full(30, np.inf))) == "30 inf"
+    assert summarise(np.tile([1e308, -1e308], 30)).mean == 0.0
+    assert "7" in tg.Value(1.0, label=7)._repr_html_()  # any label is text

@@ -12,9 +12,11 @@ from os import PathLike
 from pathlib import Path
 from threading import RLock
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
+from ..calls import called_since
 from ..identities import identity
 from ..node import Node, Watch, next_number, plain, recorded, recording
 from ..op import Op, captures
@@ -105,11 +107,13 @@ class Compiled(Op):
         return runner
 
     def _capture(self, key: Any, leaves: list[Any], form: Form, on: bool) -> Runner:
+        start = next_number()
         made = record(self.f, leaves, form, on)
+        modes = [(ref(module), module.training) for module in called_since(start)]
         captured = Captured(self.name, made, self.passes, self.in_place)
         self.cache.pop(key, None)
         self.cache[key] = captured
-        self._runners[key] = Runner(self, captured, form, leaves, on)
+        self._runners[key] = Runner(self, captured, form, leaves, on, modes)
         while len(self.cache) > self.size:
             oldest = next(iter(self.cache))
             del self.cache[oldest], self._runners[oldest]

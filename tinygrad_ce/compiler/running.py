@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 
@@ -23,16 +24,28 @@ if TYPE_CHECKING:
 class Runner:
     """Runs one captured form of a function."""
 
-    def __init__(self, function: Compiled, captured: Captured, form: Form, leaves: list[Any], on: bool) -> None:
+    def __init__(
+        self,
+        function: Compiled,
+        captured: Captured,
+        form: Form,
+        leaves: list[Any],
+        on: bool,
+        modes: Sequence[tuple[ref[Any], bool]] = (),
+    ) -> None:
         self.function, self.captured, self.form, self.on = function, captured, form, on
         arguments = form.parts[0] if isinstance(form, Container) else form
         flat = arguments.parts if isinstance(arguments, Container) else ()
         plain_arrays = len(flat) == len(leaves) and all(type(x) is np.ndarray for x in leaves)
         self._checks = [(x.dtype, x.shape) for x in leaves] if plain_arrays else None
         self.reached = [(x, x._data) for x in captured.loose]
+        self.modes = modes  # modules that were called, and whether they were in training
 
     def fits(self) -> bool:
-        """Whether what f reaches is still of the shapes and dtypes that were captured."""
+        """Whether what f reaches is still of the shapes and dtypes that were captured, and modules in their modes."""
+        for module, training in self.modes:
+            if (found := module()) is not None and found.training is not training:
+                return False
         for value, before in self.reached:
             data = value._data
             if data is not before and not _alike(data, before):

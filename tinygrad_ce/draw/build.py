@@ -147,8 +147,8 @@ def _hold_to(limit: int, nodes: list[Node]) -> None:
     count = _count(nodes)
     if count > limit:
         raise ValueError(
-            f"this graph has {count:,} nodes, more than limit={limit:,} that one picture shows well; draw a part of "
-            f"it (an earlier Value), a summary with draw(v, summary=True), or all of it with draw(v, limit={count})"
+            f"this graph has {count:,} nodes, more than limit={limit:,} that one picture shows well; show a part of "
+            f"it (an earlier Value), all of it with limit={count}, or a summary with tg.draw(v, summary=True)"
         )
 
 

@@ -96,9 +96,10 @@ def brief(s: Summary, most: int = 3) -> str:
         if not s.values:
             return ""
         return f"‖·‖ {number(sum(abs(x) ** 2 for x in s.values) ** 0.5)}"
-    if s.low is not None and s.low == s.high and not s.nans + s.infs:
+    if s.low is not None and s.low == s.high and not s.nans + s.infs and not s.dtype.startswith("complex"):
         return number(s.low)
-    return "" if s.norm is None else f"‖·‖ {number(s.norm)}" + (f", {s.nans} nan" if s.nans else "")
+    lost = [f"{n} {name}" for name, n in (("nan", s.nans), ("inf", s.infs)) if n]
+    return ", ".join(([] if s.norm is None else [f"‖·‖ {number(s.norm)}"]) + lost)
 
 
 def counted(ops: Iterable[tuple[str, int]], most: int = 4) -> str:

@@ -118,8 +118,10 @@ def _spread(array: np.ndarray[Any, Any]) -> Summary:
     nans = int(np.isnan(array).sum()) if lost else 0
     if not kept.size:
         return Summary(shape, dtype, nans=nans, infs=lost - nans)
-    with np.errstate(over="ignore"):  # a mean beyond the largest float is inf, and says so
+    with np.errstate(over="ignore", invalid="ignore"):
         mean = float(np.mean(kept, dtype=np.float64))
+        if not isfinite(mean):  # the sum was too large, the mean need not be
+            mean = float(np.sum(np.divide(kept, kept.size, dtype=np.float64)))
         norm = float(np.linalg.norm(np.ravel(kept).astype(np.float64)))
     grid = _grid(size, finite)
     return Summary(shape, dtype, None, float(kept.min()), mean, float(kept.max()), nans, lost - nans, norm, grid)

@@ -44,11 +44,12 @@ def table(s: Summary) -> Table:
     lost = [(name, n) for name, n in (("nan", s.nans), ("inf", s.infs)) if n]
     if s.low is None or s.mean is None or s.high is None:
         return [[", ".join(f"{n} {name}" for name, n in lost) or "…"]]
+    of = "|·| " if s.dtype.startswith("complex") else ""  # of complex numbers, sizes are told
     if s.low == s.high and not lost:
-        return [[f"all {number(s.low)}"]]
+        return [[f"all {of}{number(s.low)}"]]
     # The mean of integers is left out: they are places and classes.
-    middle = [] if "int" in s.dtype else [["mean", number(s.mean)]]
-    spread = [["min", number(s.low)], *middle, ["max", number(s.high)]]
+    middle = [] if "int" in s.dtype else [[f"{of}mean", number(s.mean)]]
+    spread = [[f"{of}min", number(s.low)], *middle, [f"{of}max", number(s.high)]]
     return spread + [[name, str(n)] for name, n in lost]
 
 

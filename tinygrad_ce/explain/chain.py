@@ -134,7 +134,7 @@ class Chain:
                 sent = pull(node, op, node.inputs, choice.of(op), g, positions, choice, False, False)
             for i in positions:
                 if sent[i] is not None:
-                    matrix[row] += np.ravel(plain(sent[i]))
+                    matrix[row] += np.ravel(np.asarray(plain(sent[i])))
         return matrix
 
     # -- ways --------------------------------------------------------------------------------------------------

@@ -15,8 +15,9 @@ Randomness: TypeAlias = "np.random.Generator | int | None"
 
 
 def generator_of(rng: Randomness) -> np.random.Generator:
-    """The Generator that is meant."""
-    return np.random.default_rng(rng)
+    """The Generator that is meant; what stands for one while a function is captured is one."""
+    drawn: Any = rng
+    return drawn if hasattr(drawn, "random") else np.random.default_rng(rng)
 
 
 def kept(generator: np.random.Generator, shape: tuple[int, ...], p: float) -> Any:

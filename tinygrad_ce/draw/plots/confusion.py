@@ -69,7 +69,15 @@ def confusion(matrix: ArrayLike, *, class_names: Any = None, axes: Any = None) -
     drawn.set_yticks(range(k), names)
     drawn.set_xlabel("given")
     drawn.set_ylabel("true")
-    total = counts.sum()
-    share = 100 * np.trace(counts) / total if total else 0.0
-    drawn.set_title(f"{share:.1f} % of {total:,} right", fontsize="medium")
+    drawn.set_title(_told(int(np.trace(counts)), int(counts.sum())), fontsize="medium")
     return drawn
+
+
+def _told(right: int, total: int) -> str:
+    """The share that is right; where rounding would hide the last mistake, or the only success, the count of it."""
+    share = f"{100 * right / total:.1f}" if total else ""
+    if not total:
+        return "no rows"
+    if share in ("100.0", "0.0") and 0 < right < total:
+        return f"{right:,} of {total:,} right"
+    return f"{share} % of {total:,} right"
