@@ -279,3 +279,18 @@ def test_a_rate_of_ten_ends_in_a_sentence(tmp_path):
     assert result.code == 1
     assert "training diverged: " in complaint(result) and "try a smaller learning rate" in result.err
     assert "warning: the loss was " in result.out
+
+
+def test_answers_do_not_replace_what_is_read(mistakes):
+    before = (mistakes / "moons.csv").read_bytes()
+    result = tinygrad("predict", "m.npz", "moons.csv", "--out", "moons.csv", cwd=mistakes)
+    assert result.code == 2 and "what is read" in complaint(result)
+    assert (mistakes / "moons.csv").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes")
+def test_a_pipe_is_not_replaced_by_a_file(mistakes):
+    os.mkfifo(mistakes / "pipe")
+    result = tinygrad("predict", "m.npz", "moons.csv", "--out", "pipe", cwd=mistakes)
+    assert result.code == 2 and "no ordinary file" in complaint(result)
+    assert (mistakes / "pipe").is_fifo()

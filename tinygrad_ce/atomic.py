@@ -48,6 +48,8 @@ def replacing(path: str | os.PathLike[str], *, keep: str | os.PathLike[str] | No
         raise FileNotFoundError(f"cannot write {os.fspath(path)}: there is no folder {target.parent}")
     if target.is_dir():
         raise IsADirectoryError(f"cannot write {os.fspath(path)}: it is a folder")
+    if target.exists() and not target.is_file():  # a device or a pipe, which a rename would do away with
+        raise OSError(f"cannot write {os.fspath(path)}: it is no ordinary file")
     _clear(target)
     temporary = _beside(target)
     try:

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_ce as tg
+from tinygrad_ce import nn
 from tinygrad_ce.data import Dataset, Loader, iris, split, standardise
 from tinygrad_ce.nn import MLP
 from tinygrad_ce.optim import LBFGS, SGD, Adam
-from tinygrad_ce.train import EpochReport, History, accuracy, confusion, fit
+from tinygrad_ce.train import F1, EpochReport, History, accuracy, confusion, fit
 
 TRAIN, TEST = standardise(*split(iris()))
 
@@ -324,3 +325,14 @@ def test_targets_that_are_no_classes(targets):
 def test_no_rows_to_judge():
     with pytest.raises(ValueError, match="no rows"):
         accuracy(lambda x: x, TEST[:0])
+
+
+def test_what_would_train_nothing_is_refused():
+    model, other = nn.Linear(2, 2, rng=0), nn.Linear(2, 2, rng=1)
+    batch = [(np.ones((3, 2)), np.array([0, 1, 0]))]
+    with pytest.raises(ValueError, match="none of the parameters of this Linear"):
+        fit(model, batch, tg.softmax_cross_entropy, Adam(other.parameters()), 1)
+    optimiser = Adam(model.parameters())
+    for metrics in ("f1", ["f1"], [F1], F1()):
+        with pytest.raises(TypeError, match="such as"):
+            fit(model, batch, tg.softmax_cross_entropy, optimiser, 1, metrics=metrics)

@@ -72,6 +72,8 @@ class Predict:
     def run(options: argparse.Namespace) -> int:
         from ..programs.predicting import answers
 
+        if options.out is not None and options.out.resolve() == Path(options.data).resolve():
+            raise BadInput(f"{options.out} is what is read: name another file for the answers")
         rows = answers(kept_in(options.file), options.data, every=options.probabilities)
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from operator import index
 from time import perf_counter
@@ -106,6 +106,7 @@ def fit(
         raise ValueError("resume=True goes on from a checkpoint: say which with checkpoint=path")
     if clip_norm is not None and not clip_norm > 0:
         raise ValueError(f"clip_norm is a number above 0, not {clip_norm!r}")
+    _require_fitting(model, optimiser, metrics)
     listed: list[Any] = [*callbacks, *_stepping(schedule), *([saver] if saver else []), *[Progress()] * bool(progress)]
     run = Run(model, optimiser, loader, planned, listed, generators)
     if resume and saver is not None:
@@ -118,6 +119,23 @@ def fit(
 
 
 # -- pieces --------------------------------------------------------------------------------------------
+
+
+def _require_fitting(model: Model, optimiser: Optimiser, metrics: Sequence[Metric]) -> None:
+    """What would train nothing, or end in a puzzle in the first epoch."""
+    if isinstance(model, Module):
+        held = {id(param) for param in optimiser.params}
+        if not any(id(param) in held for param in model.parameters()):
+            raise ValueError(
+                f"the optimiser holds none of the parameters of this {type(model).__name__}: "
+                f"make it of model.parameters()"
+            )
+    if not isinstance(metrics, Iterable) or isinstance(metrics, str):
+        raise TypeError(f"metrics is a list of metrics, such as [F1()], not {metrics!r}")
+    for metric in metrics:
+        if isinstance(metric, type) or not hasattr(metric, "sums"):
+            name = metric.__name__ if isinstance(metric, type) else repr(metric)
+            raise TypeError(f"a metric is an object of tinygrad_ce.train, such as F1(), not {name}")
 
 
 def _carry_out(run: Run, training: _Training) -> None:
