@@ -94,10 +94,6 @@ class Choice:
             return False
         return not shortcut.derivation.assumes
 
-    def asked_for(self, derivation: Derivation, op: Op) -> bool:
-        """Whether this derivation was asked for by name: then its assumptions are tested."""
-        return self.name(op) == derivation.name
-
     def check(self, nodes: Mapping[int, Node]) -> None:
         """Raise ValueError where a name asked for is one that no node of the graph has."""
         if self.request is None or self.request == AUTODIFF:

@@ -148,7 +148,7 @@ def _of(op: Any, student: Any, inputs: Any, params: dict[str, Any], wrt: Any) ->
     subject = of_derivation(op, op.default, inputs, params)
     if wrt is not None:
         subject.moving = which_move(subject.inputs, wrt, subject.names)
-    return replace(subject, declared=None, order=None, own_rule=True), subject.source[3]
+    return replace(subject, declared=None, order=None), subject.source[3]
 
 
 class _Takes:

@@ -11,7 +11,7 @@ one that rounds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,8 +53,6 @@ class Subject:
     names : tuple of str
     on_values : callable or None
         The forward on Values, for oracles that trace it.
-    own_rule : bool
-        Whether the rule was written for this subject, and is not the engine's sweep.
     order : int or None
         How often the rule says that it may be differentiated.
     declared : callable or None
@@ -72,11 +70,9 @@ class Subject:
     moving: tuple[int, ...]
     names: tuple[str, ...]
     on_values: Callable[..., Any] | None = None
-    own_rule: bool = True
     order: int | None = None
     declared: Callable[[Sequence[Any]], str | None] | None = None
     source: tuple[Any, ...] = ()
-    tests: list[Any] = field(default_factory=list)
 
     def out(self, inputs: Sequence[Any]) -> Any:
         """The forward, as an array or NumPy scalar."""
@@ -219,7 +215,6 @@ def of_function(f: Callable[..., Any], inputs: Sequence[Any], wrt: Any, name: st
         moving,
         names,
         on_values=f,
-        own_rule=False,
         source=("function", f, derivation),
     )
 
@@ -249,7 +244,6 @@ def of_derivation(op: Op, name: str, inputs: Sequence[Any], params: Mapping[str,
         moving,
         tuple(op.input_name(i) for i in range(len(bound))),
         on_values=f if op.decomposition is None else lambda *xs: op.decomposition(*xs, **options),
-        own_rule=derivation.name != AUTODIFF,
         order=derivation.order,
         declared=declared,
         source=("op", op, name, options),

@@ -72,17 +72,16 @@ def _rounding(e: Evidence) -> tuple[str, str] | None:
         )
         if close:
             return "cancellation", "the formula is right and loses its digits: its terms cancel, or overflow"
-    if True:
-        worst = max(
-            float(np.max(np.abs(r) / np.maximum(np.abs(n), 1e-300), initial=0.0))
-            for r, n in zip(e.residuals, e.true, strict=True)
+    worst = max(
+        float(np.max(np.abs(r) / np.maximum(np.abs(n), 1e-300), initial=0.0))
+        for r, n in zip(e.residuals, e.true, strict=True)
+    )
+    factors = [float(np.sum(a * n) / np.sum(n * n)) - 1 for a, n in zip(e.found, e.true, strict=True) if np.any(n)]
+    if worst < 1e-2 and factors and all(abs(f) < 0.7 * worst for f in factors) and _random(e):
+        return (
+            "cancellation",
+            "it is right to the digits of a narrower float: an intermediate is cast, or digits cancel",
         )
-        factors = [float(np.sum(a * n) / np.sum(n * n)) - 1 for a, n in zip(e.found, e.true, strict=True) if np.any(n)]
-        if worst < 1e-2 and factors and all(abs(f) < 0.7 * worst for f in factors) and _random(e):
-            return (
-                "cancellation",
-                "it is right to the digits of a narrower float: an intermediate is cast, or digits cancel",
-            )
     return None
 
 

@@ -122,7 +122,7 @@ class Way:
             return [_like(found[i], x) if i in moving else None for i, x in enumerate(xs)]
 
         f = subject.forward
-        return replace(subject, rule=rule, own_rule=True, source=("rule", f, rule), declared=None)
+        return replace(subject, rule=rule, source=("rule", f, rule), declared=None)
 
     def _title(self) -> str:
         assert self.shortcut is not None

@@ -12,7 +12,7 @@ form of its own for ndarrays), or a Pull.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -146,6 +146,3 @@ def perform(op: Any, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
     if isinstance(op, Op):
         return op.apply(tuple(inputs), dict(params))
     return op(list(inputs), **params) if op in JOINING else op(*inputs, **params)
-
-
-Pass = Callable[[Graph], Graph]

@@ -29,11 +29,9 @@ class Metric:
     ----------
     name : str
         What reports call it.
-    larger_is_better : bool
     """
 
     name = "metric"
-    larger_is_better = True
 
     def sums(self, scores: Any, targets: Any) -> Sums:
         """What adds up over batches.
@@ -163,7 +161,6 @@ class Calibration(Metric):
     bins: int = 15
     logits: bool = True
     name = "ece"
-    larger_is_better = False
 
     def __post_init__(self) -> None:
         if isinstance(self.bins, bool) or index(self.bins) < 1:
@@ -199,7 +196,6 @@ class Perplexity(Metric):
 
     ignore_index: int | None = None
     name = "perplexity"
-    larger_is_better = False
 
     def sums(self, scores: Any, targets: Any) -> Sums:
         if self.ignore_index is not None:
