@@ -142,7 +142,7 @@ def simplified(graph: Graph, rules: Mapping[Any, tuple[Rule, ...]] | None = None
     known, kept = Defined(graph), []
     becomes: dict[int, int] = {}
     for step in graph.steps:
-        step = replace(step, inputs=tuple([becomes.get(i, i) for i in step.inputs]))
+        step = step.renamed(becomes)
         key = step.op if step.op.__hash__ else None
         for rule in table.get(key, ()):
             found = rule(step, known)
@@ -402,7 +402,8 @@ def optimised(graph: Graph, passes: Mapping[str, Callable[[Graph], Graph]]) -> t
 
 def owned(graph: Graph) -> Graph:
     """With copies of those kept results that have no memory of their own: inputs, constants, views, and doubles."""
-    made, root = {s.slot: s for s in graph.steps}, {}
+    made = {s.slot: s for s in graph.steps}
+    root: dict[int, int] = {}
     for step in graph.steps:
         k = graph.views.get(step.slot)
         if k is not None:

@@ -147,7 +147,7 @@ def _record(
 ) -> Recording:
     recorder = Recorder()
     made = Recording(recorder, [], [], [], Draws(recorder), [], inward, 0)
-    drawn = str(np.random.get_state(legacy=False))
+    drawn = _drawn()
     try:
         for i, x in enumerate(leaves):
             made.given.append(_given(x, i, made))
@@ -177,7 +177,7 @@ def _record(
                 made.finals[n, "vector"] = _joined(numbers)
             if differentiate and all(_untouched(x) for x in made.leaves):
                 _sweep(made)
-        if str(np.random.get_state(legacy=False)) != drawn:
+        if _drawn() != drawn:
             raise NotCaptured(
                 "np.random's global generator was used, whose numbers would be the same at each call: draw from an "
                 "explicit one, rng = np.random.default_rng(seed)"
@@ -199,6 +199,12 @@ def _record(
             f"from the function; only parameters and optimisers are written to"
         )
     return made
+
+
+def _drawn() -> tuple[Any, ...]:
+    """How far NumPy's global generator is."""
+    state: Any = np.random.get_state(legacy=True)
+    return state[0], state[1].tobytes(), *state[2:]
 
 
 class Regrouping(Exception):
