@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..node import plain
+from ..tracer import Tracer
 from ..trees import Form
 from ..value import Value
 from .graph import Graph, Step
@@ -85,8 +86,15 @@ class Captured:
         What each pass made.
     """
 
-    def __init__(self, name: str, made: Recording, passes: Mapping[str, Any], in_place: bool = True) -> None:
-        self.name, self.made = name, made
+    def __init__(
+        self,
+        name: str,
+        made: Recording,
+        passes: Mapping[str, Any],
+        in_place: bool = True,
+        arguments: Sequence[str] = (),  # names of the leaves of what f is given
+    ) -> None:
+        self.name, self.made, self.argument_names = name, made, arguments
         self.function_name = identifier(name.replace("<lambda>", "f"))
         recorder = made.recorder
         slot_of: Callable[[Any], int] = lambda x: recorder.slot_of(plain(x))
@@ -129,6 +137,11 @@ class Captured:
     def source(self) -> str:
         """The text of a module that stands alone, if `untold` is empty."""
         return self._text[0]
+
+    @property
+    def names(self) -> dict[int, str]:
+        """What each slot is called in the source."""
+        return self._writer.called
 
     @property
     def untold(self) -> tuple[str, ...]:
@@ -182,9 +195,10 @@ class Captured:
         self.written_slots.append(slot)
 
     def _names(self) -> dict[int, str]:
-        names = {}
+        given = dict(enumerate(self.argument_names))
+        names = {plain(x).slot: given[i] for i, x in enumerate(self.made.given) if i in given and _traced(x)}
         for leaf in self.made.leaves:
-            label = leaf.value.label or ("x" if leaf.position is not None else "p")
+            label = leaf.value.label or ("p" if leaf.position is None else given.get(leaf.position, "x"))
             names[leaf.data], names[leaf.grad] = label, f"grad_{label}"
         for numbers in self.made.numbers:
             names |= {slot: key for key, slot in numbers.slots.items()}
@@ -346,6 +360,10 @@ class Captured:
 
     def give(self, instance: Instance) -> None:
         self._idle.append(instance)
+
+
+def _traced(x: Any) -> bool:
+    return isinstance(plain(x), Tracer)
 
 
 def _drawing(generator: Any, method: str, args: Any, kwargs: Any) -> Callable[[], Any]:

@@ -98,7 +98,7 @@ class Compiled(Op):
         start = next_number()
         made = record(self.f, leaves, form, on)
         modes = [(module, module.training) for module in called_since(start)]
-        captured = Captured(self.name, made, self.passes, self.in_place)
+        captured = Captured(self.name, made, self.passes, self.in_place, _leaf_names(form, self._arguments))
         self.cache.pop(key, None)
         self.cache[key] = captured
         self._runners[key] = Runner(self, captured, form, leaves, on, seen(roots_of(self.f, form)), modes)
@@ -221,6 +221,14 @@ class Compiled(Op):
             raise ValueError(f"{self.name} has not been called yet, so nothing is compiled: call it once")
         return self.cache[next(reversed(self.cache))]
 
+    def form(self, *args: Any, **kwargs: Any) -> Captured:
+        """The form for such arguments, which is captured if there is none yet, and not run."""
+        leaves, form = flatten((args, kwargs))
+        runner = self._runner(leaves, form, bool(recording()))
+        if runner is None:
+            raise NotCaptured("compiled functions are of ndarrays and numbers")
+        return runner.captured
+
     @property
     def source(self) -> str:
         """The Python text of the form that was compiled last."""
@@ -255,6 +263,22 @@ def _parameters(f: Callable[..., Any]) -> tuple[str, ...]:
         return tuple(inspect.signature(f).parameters)
     except (TypeError, ValueError):
         return ()
+
+
+def _leaf_names(form: Form, parameters: Mapping[int, str]) -> list[str]:
+    """What each leaf of (args, kwargs) may be called: by the parameter that it is given for, and its keys."""
+    if not isinstance(form, Container):
+        return []
+    args, kwargs = form.parts
+    assert isinstance(args, Container) and isinstance(kwargs, Container)
+    named = [(parameters.get(i, f"x{i}"), part) for i, part in enumerate(args.parts)]
+    return [n for name, part in [*named, *zip(kwargs.keys, kwargs.parts, strict=True)] for n in _within(name, part)]
+
+
+def _within(name: str, form: Form) -> list[str]:
+    if isinstance(form, Container):
+        return [n for key, part in zip(form.keys, form.parts, strict=True) for n in _within(f"{name}.{key}", part)]
+    return [name] * form.count()
 
 
 def _floats(x: Any) -> bool:

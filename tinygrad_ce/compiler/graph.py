@@ -110,7 +110,8 @@ class Graph:
         steps = [s.renamed(becomes) for s in steps]
         outputs, kept = [tuple([becomes.get(i, i) for i in slots]) for slots in (self.outputs, self.kept)]
         updates = {becomes.get(new, new): old for new, old in self.updates.items()}
-        return replace(self, steps=tuple(steps), outputs=outputs, updates=updates, kept=kept)
+        names = {becomes[s]: n for s, n in self.names.items() if s in becomes} | dict(self.names)
+        return replace(self, steps=tuple(steps), outputs=outputs, updates=updates, kept=kept, names=names)
 
     def uses(self) -> dict[int, int]:
         """How often each slot is used, by steps and as an output."""

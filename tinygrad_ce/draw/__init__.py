@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..choice import Request
 from ..node import Node
+from ..op import Op
 from .door import WithPlots
 
 if TYPE_CHECKING:
     from .build import Expand, graph_of
     from .drawing import Drawing
-    from .graph import Arc, Cluster, Edge, Graph, GroupNode, OpNode, ValueNode
+    from .graph import Arc, Cluster, Edge, Graph, GroupNode, OpNode, StepNode, ValueNode
 
-__all__ = ["Arc", "Cluster", "Edge", "Graph", "GroupNode", "OpNode", "ValueNode", "draw", "graph_of"]
+__all__ = ["Arc", "Cluster", "Edge", "Graph", "GroupNode", "OpNode", "StepNode", "ValueNode", "draw", "graph_of"]
 
 LIMIT = 500
 ROOMY = 100  # with more nodes, what repeats itself is drawn once
@@ -37,8 +38,8 @@ def __getattr__(name: str) -> Any:
 
 @WithPlots
 def draw(
-    v: Node,
-    *,
+    v: Node | Op,
+    *arguments: Any,
     expand: Expand = False,
     depth: int | None = None,
     collapse: bool | None = None,
@@ -65,7 +66,12 @@ def draw(
 
     Parameters
     ----------
-    v : Value
+    v : Value, or a compiled function
+        Of a compiled function the program is drawn: its steps, with where each result lies, and the lines of your code
+        that they come from. Of the options, `limit`, `summary`, `rankdir`, `legend` and `theme` concern it.
+    *arguments
+        Of a compiled function: those whose form is drawn; by default, the form that was compiled last. A form that is
+        not there yet is captured, and not run.
     expand : bool, str, Op, or several of them
         Composite ops to open: their decomposition is drawn, with what the "autodiff" derivation sends through it, and
         the closed form as an arc over it. True opens all.
@@ -100,10 +106,11 @@ def draw(
     Raises
     ------
     ValueError
-        If there are more than `limit` nodes and `summary` is False; if an option is none of its choices; if no node has
-        the derivation named, or no op of the graph is one to be expanded.
+        If there are more than `limit` nodes and `summary` is False; if a compiled function has not been called yet; if
+        an option is none of its choices; if no node has the derivation named, or no op of the graph is one to be
+        expanded.
     TypeError
-        If `v` is no Value.
+        If `v` is no Value and no compiled function.
 
     Examples
     --------
@@ -122,11 +129,20 @@ def draw(
     from .drawing import Drawing
     from .style import THEMES
 
-    if not isinstance(v, Node):
-        raise TypeError(f"draw() takes a Value, the last of the graph to be drawn, not {type(v).__name__}")
     _one_of("rankdir", rankdir, (None, *_RANKDIRS))
     _one_of("direction", direction, ("forward", "backward"))
     _one_of("theme", theme, tuple(THEMES))
+    if isinstance(v, Op) and hasattr(v, "form"):
+        from .program import program_of
+
+        form = getattr(v, "form")(*arguments) if arguments else getattr(v, "latest")  # noqa: B009
+        program = program_of(form, limit=limit, summary=summary)
+        return Drawing.of(program, rankdir=rankdir or "TB", legend=legend, theme=THEMES[theme])
+    if not isinstance(v, Node) or arguments:
+        raise TypeError(
+            f"draw() takes a Value, the last of the graph to be drawn, or a compiled function, not {type(v).__name__}"
+            + (" and further arguments" if isinstance(v, Node) else "")
+        )
     backwards = both or direction == "backward"
 
     def graph(collapse: bool) -> Graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from .graph import AnyNode, Arc, Cluster, Derivative, Edge, Graph, GroupNode, OpNode, ValueNode
+from .graph import AnyNode, Arc, Cluster, Derivative, Edge, Graph, GroupNode, OpNode, StepNode, ValueNode
 from .labels import bold, brief, counted, font, heat_map, left, mapped, numbers, rows_of, title, wide
 from .style import LIGHT, QUIET, RESULT, SPINE, SYMBOLS, SYMMETRIC, Look, Theme
 from .summary import Summary
@@ -24,6 +24,7 @@ class Writer:
     def __init__(self, graph: Graph, theme: Theme = LIGHT) -> None:
         self.graph, self.theme = graph, theme
         self.by_id: dict[str, AnyNode] = {node.id: node for node in graph.nodes}
+        self.program = any(isinstance(node, StepNode) or _of_steps(node) for node in graph.nodes)
         self.inputs = Counter(edge.target for edge in graph.edges)
         self.sent: dict[str, list[Summary]] = {}
         jumps = [(arc.target, arc.cotangent) for arc in graph.arcs if arc.taken]
@@ -38,6 +39,8 @@ class Writer:
             return {"label": f"<{rows}>", **self.theme.value(node.role), **result}
         if isinstance(node, OpNode):
             return {"label": f"<{rows_of(self._op(node))}>", **self.theme.operation}
+        if isinstance(node, StepNode):
+            return {"label": f"<{rows_of(self._step(node))}>", **self.theme.step(node.lies)}
         return {"label": f"<{rows_of(self._group(node))}>", **self.theme.box}
 
     def small(self, content: str) -> str:
@@ -53,7 +56,7 @@ class Writer:
             head.append(self.small(safe(of)))
         if head:
             yield wide(("  " if len(head) < 3 else "<BR/>").join(head))
-        if table(node.data):
+        if table(node.data) and not (self.program and node.data.values is None and node.data.low is None):
             yield wide(numbers(node.data))
         shown = list(self._gradients(node))
         if shown:
@@ -107,16 +110,31 @@ class Writer:
         yield wide(safe(clip(node.formula, 48)))
         yield wide(self.small(safe(f"{clip(node.op, 40)}: {clip(node.derivation, 24)}")))
 
+    def _step(self, node: StepNode) -> Iterator[str]:
+        """The function and what its result is called; shape, options, where it lies; whence it comes."""
+        sign = font(SYMBOLS[node.op], size=15) if node.op in SYMBOLS else bold(clip(node.op, 32))
+        yield wide(sign + (f"&#160; {self.small(safe(node.name))}" if node.name else ""))
+        told = [shape(node.data), *[clip(option, 28) for option in node.options]]
+        if any(told):
+            yield wide(self.small(safe(clip("  ".join(part for part in told if part), 48))))
+        yield wide(self.small(safe(clip(node.where, 40))))
+        of = "" if node.of == node.op else clip(node.of, 40)
+        whence = "  ".join(part for part in (of, clip(node.place, 32)) if part)
+        if whence:
+            yield wide(self.small(f"<I>{safe(whence)}</I>"))
+
     def _group(self, node: GroupNode) -> Iterator[str]:
         """What a box stands for, how often, and what is in it."""
-        if node.what == "module":
+        if node.what in ("module", "steps"):
             yield wide(bold(clip(node.name, 40)) + (f" {_times(node.count)}" if node.count > 1 else ""))
         elif node.what == "repeated":
             yield wide(f"{_times(node.count)} <B>more</B>")
             yield wide(safe(clip(node.name, 40)))
         else:
             yield wide("<B>…</B>")
-        size = f"{node.nodes:,} nodes" + (f", {node.parameters:,} parameters" if node.parameters else "")
+        size = f"{node.nodes:,} {'steps' if node.what == 'steps' else 'nodes'}" + (
+            f", {node.parameters:,} parameters" if node.parameters else ""
+        )
         yield wide(self.small(size))
         if node.what != "repeated" or len(node.ops) > 1:
             yield wide(self.small(safe(counted(node.ops))))
@@ -212,13 +230,24 @@ class Writer:
     def _samples(self) -> Iterator[tuple[str, Mapping[str, str], str]]:
         roles = {node.role for node in self.graph.values}
         if "leaf" in roles:
-            yield "leaf, gets a gradient", self.theme.value("leaf"), "ROUNDED"
+            yield "parameter" if self.program else "leaf, gets a gradient", self.theme.value("leaf"), "ROUNDED"
         if "inner" in roles:
-            yield "made by an operation", self.theme.value("inner"), "ROUNDED"
+            yield "result" if self.program else "made by an operation", self.theme.value("inner"), "ROUNDED"
         if "constant" in roles:
-            yield "constant", self.theme.value("constant"), "ROUNDED,DASHED"
+            yield (
+                "given, read, or constant" if self.program else "constant",
+                self.theme.value("constant"),
+                "ROUNDED,DASHED",
+            )
         if any(self.graph.ops):
             yield "ellipse: operation", self.theme.operation, "ROUNDED"
+        ways = {node.lies for node in self.graph.nodes if isinstance(node, StepNode)}
+        if ways - {"view", "in place"}:
+            yield "step", self.theme.step("buffer"), "ROUNDED"
+        if "in place" in ways:
+            yield "thick border: written in place", self.theme.step("in place"), "ROUNDED"
+        if "view" in ways:
+            yield "view", self.theme.step("view"), "ROUNDED,DASHED"
         if any(isinstance(node, GroupNode) for node in self.graph.nodes):
             yield "double: many nodes", self.theme.box, ""
 
@@ -228,6 +257,10 @@ class Writer:
             f'<TD BORDER="1" CELLPADDING="3"{style} COLOR="{look["color"]}" BGCOLOR="{look["fillcolor"]}">'
             f"{self.small(safe(text))}</TD>"
         )
+
+
+def _of_steps(node: AnyNode) -> bool:
+    return isinstance(node, GroupNode) and node.what == "steps"
 
 
 def _times(count: int) -> str:

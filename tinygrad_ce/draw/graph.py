@@ -2,6 +2,7 @@
 
     ValueNode       a number or an array
     OpNode          an operation, between the values that it takes and the one that it makes
+    StepNode        a step of a compiled program
     GroupNode       a part of the graph that is drawn as one box: a module, repeated layers, what was left out
     Edge            from a value to an op that takes it, or from an op to the value that it makes
     Arc             a closed form: the gradient goes from a value straight to one that it depends on
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     import networkx
 
 Role = Literal["leaf", "inner", "constant"]
-GroupKind = Literal["module", "repeated", "rest"]
-AnyNode = Union["ValueNode", "OpNode", "GroupNode"]
+GroupKind = Literal["module", "repeated", "rest", "steps"]
+AnyNode = Union["ValueNode", "OpNode", "GroupNode", "StepNode"]
 
 
 class _Plain:
@@ -121,13 +122,53 @@ class OpNode(_Plain):
 
 
 @dataclass(frozen=True, slots=True)
+class StepNode(_Plain):
+    """A step of a compiled program: one NumPy call.
+
+    Attributes
+    ----------
+    id, op : str
+    name : str
+        What the result is called in the program's source.
+    data : Summary
+        Its shape and dtype.
+    options : tuple of str
+        Parameters, and numbers among its inputs, as text.
+    lies : "buffer", "in place", "view", "new" or "number"
+    where : str
+        The same in words: which buffer, into which parameters.
+    of : str
+        The op, and the derivation, that the step belongs to.
+    place : str
+        The user's file and line.
+    cluster : str
+    """
+
+    id: str
+    op: str
+    name: str
+    data: Summary
+    options: tuple[str, ...] = ()
+    lies: str = "buffer"
+    where: str = ""
+    of: str = ""
+    place: str = ""
+    cluster: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dictionary, for JSON."""
+        return {"kind": "step", **_Plain.to_dict(self), "options": list(self.options)}
+
+
+@dataclass(frozen=True, slots=True)
 class GroupNode(_Plain):
     """A part of the graph in one box.
 
     Attributes
     ----------
     id : str
-    what : "module", "repeated" (`count` parts, all like the one before) or "rest" (what is not drawn one by one)
+    what : "module", "repeated" (`count` parts, all like the one before), "rest" (what is not drawn one by one), or
+        "steps" (of a compiled program)
     name : str
         Of a module, such as "Linear 'hidden'"; else what is in it.
     count : int
@@ -260,7 +301,7 @@ class Graph:
 
     Attributes
     ----------
-    nodes : tuple of ValueNode, OpNode and GroupNode
+    nodes : tuple of ValueNode, OpNode, StepNode and GroupNode
     edges : tuple of Edge
     arcs : tuple of Arc
     clusters : tuple of Cluster

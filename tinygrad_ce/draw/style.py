@@ -66,6 +66,13 @@ class Theme:
         border, fill = self.op
         return {"shape": "ellipse", "style": "filled", "color": border, "fillcolor": fill, "margin": "0.02,0.01"}
 
+    def step(self, lies: str) -> Look:
+        """A step of a compiled program, by how its result lies."""
+        border, fill = self.constant if lies == "view" else self.op
+        style = "filled,rounded,dashed" if lies == "view" else "filled,rounded"
+        look = {"style": style, "color": border, "fillcolor": fill, "margin": "0.08,0.03"}
+        return {**look, "penwidth": "2.5"} if lies == "in place" else look
+
     @property
     def box(self) -> Look:
         border, fill = self.group
