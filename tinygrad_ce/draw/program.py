@@ -88,16 +88,17 @@ class _Program:
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _parts(self) -> dict[int, str]:
-        """Backward is what derivations make, and update what is made of that; forward is the rest."""
-        parts: dict[int, str] = {}
+        """Backward is what derivations make, and their sums; update what is made of that; forward is the rest."""
+        only, parts = self._for_updates(), dict[int, str]()
         for step in self.program.steps:
             above = {parts.get(i, "forward") for i in step.inputs}
-            if step.note.derivation:
+            if step.note.derivation or (step.op is np.add and above == {"backward"} and step.slot not in only):
                 parts[step.slot] = "backward"
+            elif step.slot in only or above & {"backward", "update"}:
+                parts[step.slot] = "update"
             else:
-                parts[step.slot] = "update" if above & {"backward", "update"} else "forward"
-        only = self._for_updates()
-        return {slot: "update" if slot in only and part == "forward" else part for slot, part in parts.items()}
+                parts[step.slot] = "forward"
+        return parts
 
     def _for_updates(self) -> set[int]:
         """Steps that nothing needs but what is written back."""
