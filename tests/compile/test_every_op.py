@@ -5,7 +5,10 @@ import pytest
 
 import tinygrad_ce as tg
 from tests.battery import calls, cases
+from tests.test_complex import CASES as COMPLEX
 from tinygrad_ce.compiler import compile
+from tinygrad_ce.node import plain
+from tinygrad_ce.trees import flatten
 
 CASES = [case for op in tg.registry().values() if op.key == op.name for case in cases(op)]
 FUSED = {"softmax_cross_entropy"}  # a kernel of the compiler's own, within a few units in the last place
@@ -140,3 +143,95 @@ def test_functions_written_in_others(case):
         assert (a is None) == (b is None)
         if b is not None:
             np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+def narrowed(x):
+    kind = getattr(x, "dtype", np.dtype(object))
+    return x.astype({"f": np.float32, "c": np.complex64}[kind.kind]) if kind.kind in "fc" else x
+
+
+def strided(x):
+    """The same numbers, not contiguous, and read only."""
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fc":
+        return x
+    wide = np.repeat(x.T[..., None], 2, axis=-1)[..., 0].T
+    wide.flags.writeable = False
+    return wide
+
+
+@pytest.mark.parametrize("change", [narrowed, strided], ids=["single precision", "not contiguous"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_other_arrays(case, change, full):
+    if not case.moving or not (full or case.number == 0):
+        return
+    twin = type(case)(case.op, case.number, tuple(map(change, case.inputs)), case.params)
+    eager, fast = eager_and_compiled(twin)
+    g, found = change(np.asarray(twin.cotangent())), []
+    for f in (eager, fast, fast):
+        leaves = twin.leaves()
+        with np.errstate(all="ignore"):
+            out = f(*leaves)
+            if out.requires_grad:
+                out.backward(g)
+        found.append([out.data, *[x.grad for x in leaves]])
+    for compiled in found[1:]:
+        for a, b in zip(compiled, found[0], strict=True):
+            assert (a is None) == (b is None)
+            if b is not None:
+                assert np.asarray(a).dtype == np.asarray(b).dtype
+                if change is strided or fast.explain().inexact:  # sums in another order, that of memory
+                    eps = np.finfo(np.asarray(b).dtype).eps
+                    np.testing.assert_allclose(a, b, rtol=16 * eps, atol=4 * eps * np.max(np.abs(b), initial=0.0))
+                else:
+                    agree(a, b, twin)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_forward_mode_and_products_with_the_hessian(case, full):
+    """Through the compiled function, and compiled themselves."""
+    if not case.moving or not (full or case.number == 0):
+        return
+    primals = [np.asarray(case.inputs[i]) for i in case.moving]
+    if any(x.dtype.kind == "c" for x in primals):
+        return
+    rng = np.random.default_rng(6)
+    vectors = [rng.normal(size=x.shape) for x in primals]
+    g = case.cotangent()
+
+    def number(f):
+        return lambda *xs: np.sum(np.real(f(*xs) * g))
+
+    eager, fast = eager_and_compiled(case)
+    transforms = {
+        "jvp": lambda f, xs, vs: tg.jvp(f, xs, vs)[1],
+        "hvp": lambda f, xs, vs: tg.hvp(number(f), xs, vs),
+    }
+    for transform in transforms.values():
+        with np.errstate(all="ignore"):
+            expected = transform(eager, primals, vectors)
+            ways = [transform(fast, primals, vectors)]
+            try:
+                ways.append(tg.compile(lambda xs, vs, t=transform: t(eager, xs, vs))(primals, vectors))
+            except tg.NotCaptured:  # what looks at data is not captured whole
+                pass
+        for found in ways:
+            for a, b in zip(flatten(found)[0], flatten(expected)[0], strict=True):
+                scale = np.max(np.abs(b), initial=0.0)
+                np.testing.assert_allclose(plain(a), plain(b), rtol=1e-12, atol=1e-13 * scale)
+
+
+@pytest.mark.parametrize("case", COMPLEX, ids=lambda c: f"{c.number}-{c.op.name}")
+def test_complex_numbers(case):
+    eager, fast = eager_and_compiled(case)
+    g, found = case.cotangent(), []
+    for f in (eager, fast):
+        leaves = case.leaves()
+        try:
+            out = f(*leaves)
+            out.backward(g)
+        except tg.NotCaptured:
+            return
+        found.append([out.data, *[x.grad for x in leaves]])
+    for a, b in zip(*found, strict=True):
+        assert np.asarray(a).dtype == np.asarray(b).dtype
+        np.testing.assert_allclose(a, b, rtol=1e-14)
