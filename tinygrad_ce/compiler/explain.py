@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .graph import Graph, Step
-from .memory import plan
+from .memory import Plan, plan
 from .passes import INEXACT
 
 if TYPE_CHECKING:
@@ -37,13 +38,48 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A step of the program: what its result is called in the source, and how it lies.
+
+    Attributes
+    ----------
+    name, function, kind : str
+    lies : "buffer", "in place", "view", "new" or "number"
+    where : str
+        The same in words: which buffer, into which parameters.
+    origin : str
+        The op, the derivation and the line of the user's code that it comes from.
+    """
+
+    name: str
+    function: str
+    kind: str
+    lies: str
+    where: str
+    origin: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        return self.name, self.function, self.kind, self.where, self.origin
+
+
+_WIDTHS = (12, 26, 24, 26, 40)  # of the columns at most
+_STAGES = ("after", "steps", "buffers", "bytes", "FLOPs")
+_LINES = ("result", "function", "dtype and shape", "lies in", "comes from")
+
+
+@dataclass(frozen=True)
 class Explanation:
-    """The stages of one compilation, and how exact it is."""
+    """The stages of one compilation, how exact it is, and its steps.
+
+    `once` is how many views are made once, which no call makes again.
+    """
 
     name: str
     stages: tuple[Stage, ...]
     inexact: tuple[str, ...]
-    lines: tuple[str, ...]
+    lines: tuple[Line, ...]
+    once: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -54,7 +90,7 @@ class Explanation:
         last = self.stages[-1]
         return {"name": self.name, "passes": passes, "arena": last.arena, "inexact": list(self.inexact)}
 
-    def _rows(self) -> list[Sequence[str]]:
+    def _rows(self) -> list[tuple[str, ...]]:
         return [(s.name, f"{s.steps:,}", f"{s.buffers:,}", f"{s.arena:,}", f"{s.flops:,}") for s in self.stages]
 
     @property
@@ -65,17 +101,49 @@ class Explanation:
             f"Results are eager code's bit for bit but for {' and '.join(self.inexact)}: a few units in the last place."
         )
 
+    @property
+    def summary(self) -> str:
+        """How many steps a call makes."""
+        once = f", and {self.once} view{'s' * (self.once != 1)} made once" if self.once else ""
+        return f"{len(self.lines)} step{'s' * (len(self.lines) != 1)} a call{once}:"
+
     def __repr__(self) -> str:
-        rows = [("after", "steps", "buffers", "bytes", "FLOPs"), *self._rows()]
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        table = ["  ".join([row[0].ljust(widths[0]), *[c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]])
-                 for row in rows]  # fmt: skip
-        return "\n".join([f"compiled {self.name}", *table, self.exactness, "", *self.lines])
+        stages = _table([_STAGES, *self._rows()], right=range(1, 5))
+        lines = _table([_LINES, *[tuple(map(clipped, line.cells, _WIDTHS)) for line in self.lines]])
+        return "\n".join([f"compiled {self.name}", *stages, self.exactness, "", self.summary, *lines])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{c}</th>" for c in ("after", "steps", "buffers", "bytes", "FLOPs"))
-        body = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>" for row in self._rows())
-        return f"<table><tr>{head}</tr>{body}</table><p>{escape(self.exactness)}</p>"
+        stages = _html([_STAGES, *self._rows()], right=range(1, 5))
+        lines = _html([_LINES, *[line.cells for line in self.lines]])
+        steps = f"<details><summary>{escape(self.summary)}</summary>{lines}</details>"
+        return f"<b>compiled {escape(self.name)}</b>{stages}<p>{escape(self.exactness)}</p>{steps}"
+
+
+def clipped(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Rows of cells in columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _html(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
+    def row(cells: Sequence[str], tag: str) -> str:
+        sides = ["right" if i in right else "left" for i in range(len(cells))]
+        return "".join(
+            f'<{tag} style="text-align:{side}">{escape(c)}</{tag}>' for side, c in zip(sides, cells, strict=True)
+        )
+
+    head, *body = rows
+    told = "".join(f"<tr>{row(cells, 'td')}</tr>" for cells in body)
+    return f"<table><tr>{row(head, 'th')}</tr>{told}</table>"
 
 
 def explained(captured: Captured) -> Explanation:
@@ -89,7 +157,10 @@ def explained(captured: Captured) -> Explanation:
     stages.append(_stage("all", captured.graph, captured.plan.arena))
     changed = {name for (_, before), (name, after) in pairwise(history) if before.steps != after.steps}
     inexact = tuple(sorted(changed & INEXACT))
-    return Explanation(captured.name, tuple(stages), inexact, tuple(_line(captured, s) for s in captured.graph.steps))
+    lines = described(captured)
+    return Explanation(
+        captured.name, tuple(stages), inexact, tuple(lines.values()), len(captured.graph.steps) - len(lines)
+    )
 
 
 def _stage(name: str, graph: Graph, arena: int | None = None) -> Stage:
@@ -112,8 +183,41 @@ def flops_of(step: Step, graph: Graph) -> int:
     return max(kinds[i].size for i in step.inputs)
 
 
-def _line(captured: Captured, step: Step) -> str:
-    kind = captured.graph.kinds[step.slot]
-    store = captured.plan.stores.get(step.slot)
-    where = "number" if store is None else "view" if step.slot in captured.plan.views else store.sort
-    return f"{step.name:<28}  {kind!s:<22}  {where:<8}  {step.note}"
+def described(captured: Captured) -> dict[int, Line]:
+    """The steps that a call makes, by slot: those that are made once are left out."""
+    graph, made, called = captured.graph, captured.plan, captured.names
+    numbers: dict[int, int] = {}  # of buffers, by identity
+    lines = {}
+    for step in graph.steps:
+        if step.slot in made.views and made.static(step.slot):
+            continue
+        note = step.note
+        op = f"∂{note.op}, {note.derivation}" if note.derivation else note.op if note.op != step.name else ""
+        origin = "  ".join(part for part in (op, located(note.place)) if part)
+        lies, where = _lies(step, made, called, numbers)
+        lines[step.slot] = Line(called.get(step.slot, ""), step.name, str(graph.kinds[step.slot]), lies, where, origin)
+    return lines
+
+
+def _lies(step: Step, made: Plan, called: Mapping[int, str], numbers: dict[int, int]) -> tuple[str, str]:
+    """How a result lies: in which manner, and in words."""
+    store = made.stores.get(step.slot)
+    if step.slot in made.views:
+        return "view", f"view of {called.get(made.views[step.slot], '')}"
+    if store is None:
+        return "number", "a number"
+    if store.sort == "bound":
+        return "in place", f"written into {called.get(store.slot, 'a parameter')}"
+    if store.sort != "buffer":
+        return "new", "made anew at each call"
+    if store.inside is not None:
+        return "buffer", f"part of {called.get(store.inside.slot, 'another')}"
+    n = numbers.setdefault(id(store), len(numbers) + 1)
+    over = any(made.stores.get(i) is store for i in step.inputs)
+    return ("in place", f"in place, buffer {n}") if over else ("buffer", f"buffer {n}")
+
+
+def located(place: str) -> str:
+    """A place with the file's name alone, and without the function's."""
+    path, _, rest = place.partition(":")
+    return f"{Path(path).name}:{rest.partition(',')[0]}" if rest else ""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..compiler.explain import described, located
 from .graph import AnyNode, Cluster, Edge, Graph, GroupNode, StepNode, ValueNode
 from .summary import Summary, summarise
 from .text import number
@@ -62,7 +62,7 @@ class _Program:
         self.ids: dict[int, str] = {}  # of what makes or holds a slot
         self.held: list[Any] = []
         self.parts = self._parts()
-        self.buffers: dict[int, int] = {}  # numbers of buffers, by identity
+        self.lines = described(captured)
 
     def graph(self, notes: Sequence[str]) -> Graph:
         there = {node.cluster for node in self.nodes}
@@ -74,7 +74,7 @@ class _Program:
         boxes = self._boxes(by) if by is not None else {}
         self.brief = by is not None  # parameters as one value, and their gradients too
         for step in self.program.steps:
-            if step.slot in self.plan.views and self.plan.static(step.slot):
+            if step.slot not in self.lines:
                 self._made_once(step)
                 continue
             group = boxes.get(step.slot)
@@ -120,7 +120,7 @@ class _Program:
         for n, ((part, _), steps) in enumerate(runs):
             if len(steps) > 2:
                 ops = Counter(s.name for s in steps).most_common()
-                name = _place(steps[0].note.place) or steps[0].note.op
+                name = located(steps[0].note.place) or steps[0].note.op
                 box = GroupNode(f"g{n}", "steps", name, 1, len(steps), 0, tuple(ops), part)
                 found |= {s.slot: box for s in steps}
         return found
@@ -166,9 +166,10 @@ class _Program:
                 self.called.get(step.slot, ""),
                 Summary(kind.shape, str(kind.dtype)),
                 self._options(step),
-                *self._lies(step),
+                self.lines[step.slot].lies,
+                self.lines[step.slot].where,
                 f"∂{step.note.op}, {step.note.derivation}" if step.note.derivation else step.note.op,
-                _place(step.note.place),
+                located(step.note.place),
                 self.parts[step.slot],
             )
         )
@@ -195,23 +196,6 @@ class _Program:
         told = [f"{k}={getattr(v, '__name__', v)}" for k, v in params.items() if k != "dtype"]
         numbers = [self.program.constants[i] for i in step.inputs if self._inline(i)]
         return (*told, *[f"with {number(x.item() if hasattr(x, 'item') else x)}" for x in numbers if x is not None])
-
-    def _lies(self, step: Step) -> tuple[str, str]:
-        """How a result lies: in which manner, and in words."""
-        store = self.plan.stores.get(step.slot)
-        if step.slot in self.plan.views:
-            return "view", f"view of {self.called.get(self.plan.views[step.slot], '')}"
-        if store is None:
-            return "number", "a number"
-        if store.sort == "bound":
-            return "in place", f"written into {self.called.get(store.slot, 'a parameter')}"
-        if store.sort != "buffer":
-            return "new", "made anew at each call"
-        if store.inside is not None:
-            return "buffer", f"part of {self.called.get(store.inside.slot, 'another')}"
-        n = self.buffers.setdefault(id(store), len(self.buffers) + 1)
-        over = [i for i in step.inputs if self.plan.stores.get(i) is store]
-        return ("in place", f"in place, buffer {n}") if over else ("buffer", f"buffer {n}")
 
     # -- results -----------------------------------------------------------------------------------------------
 
@@ -244,9 +228,3 @@ class _Program:
         data = Summary(kind.shape, str(kind.dtype))
         self.nodes.append(ValueNode(here, "inner", label, data, result=label == "result"))
         self.edges[source, here] = Edge(source, here)
-
-
-def _place(place: str) -> str:
-    """A place with the file's name alone, and without the function's."""
-    path, _, rest = place.partition(":")
-    return f"{Path(path).name}:{rest.partition(',')[0]}" if rest else ""
