@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from ..node import Node, plain
 from ..value import Value
 from .graph import Graph, Step
 from .memory import plan
-from .passes import dead_code, optimised
+from .passes import dead_code, optimised, owned
 from .recording import Leaf, Numbers, Recording
-from .source import Writer, identifier, loaded
+from .source import Writer, identifier
 
 
 @dataclass
@@ -38,12 +39,11 @@ class Captured:
     graph, plan : Graph, Plan
     history : list of (name, Graph)
         What each pass made.
-    source : str
     """
 
     def __init__(self, name: str, made: Recording, passes: Mapping[str, Any], in_place: bool = True) -> None:
         self.name, self.made = name, made
-        function_name = identifier(name.replace("<lambda>", "f"))
+        self.function_name = identifier(name.replace("<lambda>", "f"))
         recorder = made.recorder
         slot_of: Callable[[Any], int] = lambda x: recorder.slot_of(plain(x))
         self.outputs = [slot_of(x) for x in made.results]
@@ -66,17 +66,30 @@ class Captured:
         raw = dead_code(raw)
         self.raw = raw
         self.graph, self.history = optimised(raw, passes)
+        self.graph = owned(self.graph)
         self._split()
         early = len(self.outputs) + len(self.written_slots)
         boundary = self.boundary if made.seeds else None
         self.plan = plan(self.graph, boundary, in_place=in_place)
         self.graph = self._used(self.graph)
-        writer = Writer(self.graph, self.plan, boundary, tuple(made.seeds), early)
-        self.source = writer.text(function_name, self._about())
-        self._make = loaded(self.source, function_name, writer.untold)
-        self.untold = tuple(writer.untold)
+        self._writer = Writer(self.graph, self.plan, boundary, tuple(made.seeds), early)
+        self._make = self._writer.load(self.function_name)
         self._idle: list[Instance] = []
         self._op()
+
+    @cached_property
+    def _text(self) -> tuple[str, dict[str, Any]]:
+        return self._writer.text(self.function_name, self._about())
+
+    @property
+    def source(self) -> str:
+        """The text of a module that stands alone, if `untold` is empty."""
+        return self._text[0]
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """What has no text: functions of the user's without a source."""
+        return tuple(self._text[1])
 
     def _writes(self, slot_of: Callable[[Any], int]) -> None:
         """What is written back: each final value that is not what was there before."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
@@ -24,10 +24,12 @@ from ..tracer import NotCaptured, Tracer
 from ..trees import Carried, Container, Form, flatten
 from ..value import Value
 from .captured import Captured, Instance
-from .explain import Explanation, explained
 from .passes import PASSES
 from .recording import record
 from .running import Runner
+
+if TYPE_CHECKING:
+    from .explain import Explanation
 
 
 class Call:
@@ -239,6 +241,8 @@ class Compiled(Op):
 
     def explain(self) -> Explanation:
         """What the compiler has made of the form that was compiled last: steps, buffers, bytes, FLOPs, pass by pass."""
+        from .explain import explained
+
         return explained(self.latest)
 
     def __repr__(self) -> str:

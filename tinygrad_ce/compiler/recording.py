@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -116,11 +117,15 @@ def record(
     NotCaptured
         If f does what a list of instructions cannot say.
     """
-    reached = found(f)
-    values = {id(x): x for x in reached.values}
-    for _ in range(4):
-        watch = Foreign(next_number())
-        made = _record(f, leaves, inward, differentiate, reached, list(values.values()), watch, stepping)
+    values: dict[int, Value] = {}
+    for _ in range(8):
+        reached, watch = found(f), Foreign(next_number())
+        values = {id(x): x for x in reached.values} | values
+        try:
+            made = _record(f, leaves, inward, differentiate, reached, list(values.values()), watch, stepping)
+        except Regrouping as asked:
+            asked.optimizer._set_apart(asked.apart)
+            continue
         more = {k: v for k, v in watch.values.items() if k not in values}
         if not more:
             if made.gradients and any(x.vector is not None for x in made.numbers):  # it steps nothing
@@ -142,7 +147,7 @@ def _record(
 ) -> Recording:
     recorder = Recorder()
     made = Recording(recorder, [], [], [], Draws(recorder), [], inward, 0)
-    drawn = str(np.random.get_state(legacy=False))
+    drawn = _drawn()
     try:
         for i, x in enumerate(leaves):
             made.given.append(_given(x, i, made))
@@ -172,7 +177,7 @@ def _record(
                 made.finals[n, "vector"] = _joined(numbers)
             if differentiate and all(_untouched(x) for x in made.leaves):
                 _sweep(made)
-        if str(np.random.get_state(legacy=False)) != drawn:
+        if _drawn() != drawn:
             raise NotCaptured(
                 "np.random's global generator was used, whose numbers would be the same at each call: draw from an "
                 "explicit one, rng = np.random.default_rng(seed)"
@@ -196,6 +201,23 @@ def _record(
     return made
 
 
+def _drawn() -> tuple[Any, ...]:
+    """How far NumPy's global generator is."""
+    state: Any = np.random.get_state(legacy=True)
+    return state[0], state[1].tobytes(), *state[2:]
+
+
+class Regrouping(Exception):
+    """An optimiser has found parameters with a gradient beside others without: it groups them anew, outside."""
+
+    def __init__(self, optimizer: Optimizer, apart: list[bool]) -> None:
+        self.optimizer, self.apart = optimizer, apart
+
+
+def _set_apart(optimizer: Optimizer, apart: list[bool]) -> NoReturn:
+    raise Regrouping(optimizer, apart)
+
+
 def _given(x: Any, position: int, made: Recording) -> Any:
     """A leaf of the arguments as f sees it: traced, and a Value where it was one."""
     if type(x) in (int, bool):
@@ -217,7 +239,9 @@ def _lift(optimizers: Sequence[Optimizer], made: Recording) -> dict[int, Any]:
     """An optimiser's numbers and arrays become inputs, and so does the vector of its parameters; these, by identity."""
     together: dict[int, Any] = {}
     for optimizer in optimizers:
-        for index, group in enumerate(optimizer._groups):
+        groups, own = optimizer._groups, vars(optimizer)
+        own["_set_apart"] = partial(_set_apart, optimizer)
+        for index, group in enumerate(groups):
             slots, traced, kinds = {}, {}, {}
             for key, x in group.state.items():
                 kinds[key] = type(x)
