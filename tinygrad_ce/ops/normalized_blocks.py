@@ -16,7 +16,7 @@ import numpy as np
 
 from .exponentials import wide
 
-_BLOCK = 1 << 15  # numbers in a block: with four temporaries it fits the second cache
+_BLOCK = 1 << 18  # bytes in a block: with three temporaries it fits the second cache
 _SHORT = 1024  # rows up to here lose little when float32 is added up in float32
 _LOW, _HIGH = 1e-25, 1e25  # sums of products in float32 that have all their digits
 
@@ -104,7 +104,7 @@ def _usual_sums(sums: Any) -> bool:
 
 def _blocks(x: Any) -> Iterator[slice]:
     n, k = x.shape
-    step = max(_BLOCK // max(k, 1), 1)
+    step = max(_BLOCK // max(k * x.itemsize, 1), 1)
     for i in range(0, n, step):
         yield slice(i, i + step)
 
