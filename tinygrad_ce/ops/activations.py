@@ -190,9 +190,8 @@ _gelu_pull = gelu.derivations["analytic"].rule
 
 def _gelu_rule(g: Any, out: Any, inputs: tuple[Any, ...], params: dict[str, Any], needed: Sequence[int]) -> Any:
     (x,) = inputs
-    if params["approximate"] == "none" and type(g) is type(out) is type(x) is np.ndarray:
-        if g.dtype == out.dtype == x.dtype and x.dtype in (np.float32, np.float64):
-            return [blocks.backward(g, out, x)]
+    if params["approximate"] == "none" and blocks.take(g, out, x):
+        return [blocks.backward(g, out, x)]
     return _gelu_pull(g, out, inputs, params, needed)
 
 

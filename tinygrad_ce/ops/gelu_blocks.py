@@ -5,8 +5,8 @@ With s = |x| and E(s) = exp(s²/2) erfc(s/√2), where nothing cancels:
     gelu x  = x Φ(x) = max(x, 0) − s exp(−s²/2) E(s) / 2
     gelu′ x = Φ(x) + x φ(x), where Φ(x) is gelu x / x
 
-E(s)/2 is a quotient of polynomials of degrees 4 and 5 with positive coefficients, fitted here to 6e-9 of E for s ≤ 14.2,
-beyond which Φ(−s) is no float32. The square's rounding enters as half a unit in the last place of x would.
+E(s)/2 is a quotient of polynomials of degrees 4 and 5 with positive coefficients, fitted here to 6e-9 of E for
+s ≤ 14.2, beyond which Φ(−s) is no float32. The square's rounding enters as half a unit in the last place of x would.
 """
 
 from __future__ import annotations
@@ -59,6 +59,12 @@ def _polynomial(coefficients: Sequence[float], x: Any, out: Any) -> None:
         out += c
         out *= x
     out += coefficients[0]
+
+
+def take(*arrays: Any) -> bool:
+    """Whether `backward` takes these."""
+    x = arrays[-1]
+    return all(type(a) is np.ndarray and a.dtype == x.dtype for a in arrays) and x.dtype in (np.float32, np.float64)
 
 
 def backward(g: Any, y: Any, x: Any) -> Any:

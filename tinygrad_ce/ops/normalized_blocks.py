@@ -58,9 +58,7 @@ def backward(
     return to_x, to_weight
 
 
-def _backward(
-    g: Any, x: Any, weight: Any, eps: float, centre: bool, rows: slice, to_x: Any, to_weight: Any
-) -> bool:
+def _backward(g: Any, x: Any, weight: Any, eps: float, centre: bool, rows: slice, to_x: Any, to_weight: Any) -> bool:
     """One block, in the precision of g and x; False, and nothing done, where float32 does not do."""
     fast = x.dtype == np.float32
     c = _centred(x, centre)
