@@ -23,7 +23,7 @@ from ..optim.group import Group
 from ..optim.parameters import PYTHON_FLOAT
 from ..sweep import reverse
 from ..tracer import NotCaptured, Tracer
-from ..trees import Form, flatten
+from ..trees import Form, carried, flatten
 from ..value import Value
 from .graph import Note
 from .random import Draws
@@ -64,12 +64,8 @@ class Numbers:
     index: int
     slots: dict[str, int]
     kinds: dict[str, type]
+    group: Group
     vector: int | None = None  # None: Python floats
-    held: Any = None  # the group
-
-    @property
-    def group(self) -> Group:
-        return self.optimizer._groups[self.index]
 
     @property
     def state(self) -> dict[str, Any]:
@@ -89,6 +85,18 @@ class Numbers:
 
 
 @dataclass
+class Buffer:
+    """A buffer of a module: the slot of what it was before the call, which reads it and may put another there."""
+
+    holder: dict[str, Any]
+    name: str
+    slot: int
+
+    def read(self) -> Any:
+        return np.asarray(self.holder[self.name])
+
+
+@dataclass
 class Recording:
     """What one run of f on traced values has left."""
 
@@ -96,11 +104,11 @@ class Recording:
     given: list[Any]  # what f was given, leaf by leaf
     leaves: list[Leaf]
     numbers: list[Numbers]
+    buffers: list[Buffer]
     draws: Draws
     results: list[Any]
     outward: Form
-    split: int  # steps of f itself
-    finals: dict[tuple[int, str], Any] = field(default_factory=dict)  # what leaves and groups held afterwards
+    finals: dict[tuple[int, str], Any] = field(default_factory=dict)  # what leaves, groups, buffers held afterwards
     seeds: list[int] = field(default_factory=list)
     gradients: list[tuple[Leaf, Any]] = field(default_factory=list)
 
@@ -119,7 +127,7 @@ def record(
     """
     values: dict[int, Value] = {}
     for _ in range(8):
-        reached, watch = found(f), Foreign(next_number())
+        reached, watch = found(roots_of(f, inward)), Foreign(next_number())
         values = {id(x): x for x in reached.values} | values
         try:
             made = _record(f, leaves, inward, differentiate, reached, list(values.values()), watch, stepping)
@@ -135,6 +143,11 @@ def record(
     raise NotCaptured("the function uses other Values each time it is called")
 
 
+def roots_of(f: Callable[..., Any], inward: Form) -> list[Any]:
+    """A function, and what it is given beside arrays and numbers."""
+    return [f, *[x for x in carried(inward) if not isinstance(x, np.random.Generator)]]
+
+
 def _record(
     f: Callable[..., Any],
     leaves: Sequence[Any],
@@ -146,7 +159,7 @@ def _record(
     stepping: bool,
 ) -> Recording:
     recorder = Recorder()
-    made = Recording(recorder, [], [], [], Draws(recorder), [], inward, 0)
+    made = Recording(recorder, [], [], [], [], Draws(recorder), [], inward)
     drawn = _drawn()
     try:
         for i, x in enumerate(leaves):
@@ -160,6 +173,10 @@ def _record(
             value._data, value.grad, value.notes = data, grad, None
         for numbers in made.numbers:
             numbers.group._given = [x._data for x in numbers.members]
+        for holder, name in reached.buffers():
+            traced = recorder.input(np.asarray(holder[name]))
+            made.buffers.append(Buffer(holder, name, traced.slot))
+            holder[name] = traced
         made.draws.lift(reached.generators)
         with ExitStack() as inside:
             inside.enter_context(watched(watch))
@@ -168,13 +185,14 @@ def _record(
             args, kwargs = inward.build(made.given)
             out = f(*[made.draws.traced(x) for x in args], **{k: made.draws.traced(x) for k, x in kwargs.items()})
             made.results, made.outward = flatten(out)
-            made.split = len(recorder.steps)
             for leaf in made.leaves:
                 made.finals[id(leaf), "data"] = leaf.value._data
                 made.finals[id(leaf), "grad"] = leaf.value.grad
             for n, numbers in enumerate(made.numbers):
                 made.finals[n, "state"] = dict(numbers.state)
                 made.finals[n, "vector"] = _joined(numbers)
+            for n, buffer in enumerate(made.buffers):
+                made.finals[n, "buffer"] = plain(buffer.holder[buffer.name])
             if differentiate and all(_untouched(x) for x in made.leaves):
                 _sweep(made)
         if _drawn() != drawn:
@@ -247,7 +265,7 @@ def _lift(optimizers: Sequence[Optimizer], made: Recording) -> dict[int, Any]:
                 kinds[key] = type(x)
                 entry = made.recorder.input(float(x) if type(x) in (int, bool) else x)
                 slots[key], traced[key] = entry.slot, entry
-            numbers = Numbers(optimizer, index, slots, kinds, held=group)
+            numbers = Numbers(optimizer, index, slots, kinds, group)
             if group.dtype is PYTHON_FLOAT:
                 _of_floats(group)
             elif not any(id(x) in together for x in group.params):
