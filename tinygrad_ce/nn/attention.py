@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from .module import Module
 from .positions import rotary as turned
 from .randomness import Randomness, generator_of, kept
 from .shapes import floating_dtype, probability, shape_of, size
+
+_FEW = 1 << 21  # weights up to here are kept for the backward; of more, it computes them again
 
 
 class MultiHeadAttention(Module):
@@ -131,7 +133,7 @@ class MultiHeadAttention(Module):
         key_padding_mask : array of shape (N, S), or (S,), optional
             Booleans, True for keys to be left out; or numbers that are added to the scores.
         need_weights : bool
-            Whether the weights are wanted too. It is faster without.
+            Whether the weights are wanted too.
         attn_mask : array of shape (L, S) or (N · num_heads, L, S), optional
             Booleans, True where a query may *not* look, as torch has it here (and the other way round in
             `scaled_dot_product_attention`); or numbers that are added to the scores.
@@ -158,11 +160,14 @@ class MultiHeadAttention(Module):
         if self.training and self.dropout:
             keep = kept(self.generator, (*q.shape[:-1], k.shape[-2]), self.dropout)
         weights = None
-        if need_weights:
+        if need_weights or prod(q.shape[:-1]) * k.shape[-2] <= _FEW:
             weights = attention_weights(q, k, mask, is_causal=is_causal, validate=False)
             weights = dropped(weights, keep, self.dropout)
             heads = np.matmul(weights, v)
-            weights = np.mean(weights, axis=1) if average_attn_weights else weights
+            if not need_weights:
+                weights = None
+            elif average_attn_weights:
+                weights = np.mean(weights, axis=1)
         else:
             p = self.dropout if keep is not None else 0.0
             heads = scaled_dot_product_attention(q, k, v, mask, keep, dropout_p=p, is_causal=is_causal, validate=False)

@@ -25,7 +25,8 @@ def curves(history: Any, *, what: Iterable[str] | None = None, axes: Any = None)
     history : History
         What `fit` returns; anything with `loss`, a number for each epoch. The other panels are drawn of what it has:
         `accuracy`, `validation_loss`, `validation_accuracy`, `learning_rate`, `gradient_norms` and `dead_relus` (the
-        last two a number, or a mapping of names to numbers, for each epoch).
+        last two a number, or a mapping of names to numbers, for each epoch: the callback
+        `tinygrad_ce.train.GradientStatistics` writes them).
     what : iterable of str, optional
         Which panels, of "loss", "accuracy", "learning rate", "gradient norms", "dead relus"; by default all that
         there are numbers for.
@@ -56,7 +57,8 @@ def curves(history: Any, *, what: Iterable[str] | None = None, axes: Any = None)
         if name not in _PANELS:
             raise ValueError(f"no panel '{name}'; there are {', '.join(_PANELS)}")
         if name not in found:
-            raise ValueError(f"the history has no {name}; it has {', '.join(found) or 'nothing'}")
+            advice = ": fit(..., callbacks=[GradientStatistics()]) writes them" if name in _BY_CALLBACK else ""
+            raise ValueError(f"the history has no {name}; it has {', '.join(found) or 'nothing'}{advice}")
     drawn = panels(axes, len(chosen))
     for one, name in zip(drawn, chosen, strict=True):
         _panel(one, _PANELS[name], found[name])
@@ -112,6 +114,8 @@ _PANELS = {
     ),
     "dead relus": _Panel("dead relus (%)", _any_of("dead_relus", "dead_relu", "dead"), scale=100.0),
 }
+
+_BY_CALLBACK = ("gradient norms", "dead relus")
 
 
 def _column(history: Any, name: str) -> Sequence[Any]:
