@@ -105,18 +105,20 @@ def test_every_kind_of_step(optimiser):
 
 def test_what_is_wrong_is_said():
     model = MLP([4, 8, 3], rng=0)
-    wrong = [(TRAIN.inputs[:8], TRAIN.targets[:8] + 1)]
+
+    def train(*batch, model=model, by=model):
+        return fit(model, [batch], tg.softmax_cross_entropy, Adam(by.parameters()), 1, compiled=True)
+
     with pytest.raises(ValueError, match="labels count from 1"):
-        fit(model, wrong * 2, tg.softmax_cross_entropy, Adam(model.parameters()), 1, compiled=True)
+        train(TRAIN.inputs, TRAIN.targets + 1)
     with pytest.raises(ValueError, match=r"takes inputs of shape \(..., 4\)"):
-        fit(model, [(np.zeros((2, 5)), np.zeros(2, int))], tg.softmax_cross_entropy, Adam(model.parameters()), 1, compiled=True)
-    nan = [(np.full((2, 4), np.nan), np.zeros(2, int))]
+        train(np.zeros((2, 5)), np.zeros(2, int))
     with pytest.raises(FloatingPointError, match=r"inputs\[0, 0\] is nan"):
-        fit(model, nan, tg.softmax_cross_entropy, Adam(model.parameters()), 1, compiled=True)
+        train(np.full((2, 4), np.nan), np.zeros(2, int))
 
     def looks(x):
         y = model(x)
         return y if float(np.sum(y.data)) > 0 else -y
 
     with pytest.raises(NotCaptured, match="float"):
-        fit(looks, Loader(TRAIN, 50), tg.softmax_cross_entropy, Adam(model.parameters()), 1, compiled=True)
+        train(TRAIN.inputs, TRAIN.targets, model=looks)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..node import Node, plain
+from ..node import plain
 from ..trees import Form
 from ..value import Value
 from .graph import Graph, Step
@@ -239,22 +239,22 @@ class Captured:
         order |= {x.data: self.arguments + k for k, x in enumerate(hidden)}
         stepped = {id(x) for n in made.numbers if n.vector is not None for x in n.members}
         self.loose = [x for x in self.reached if id(x) not in stepped]
-        self._sources: list[Any] = []  # for each input of the graph: a position among the op's inputs, or a reader
+        self.sources: list[Any] = []  # for each input of the graph: a position among the op's inputs, or a reader
         draws = {slot: (g, m, a, k) for g, m, a, k, slot in made.draws.made}
         grads = {x.grad: x for x in made.leaves}
         states = {slot: (n, key) for n in made.numbers for key, slot in n.slots.items()}
         buffers = {x.slot: x for x in made.buffers}
         for slot in self.inputs:
             if slot in order:
-                self._sources.append(order[slot])
+                self.sources.append(order[slot])
             elif slot in draws:
-                self._sources.append(_drawing(*draws[slot]))
+                self.sources.append(_drawing(*draws[slot]))
             elif slot in states:
-                self._sources.append(_reading(*states[slot]))
+                self.sources.append(_reading(*states[slot]))
             elif slot in buffers:
-                self._sources.append(buffers[slot].read)
+                self.sources.append(buffers[slot].read)
             else:
-                self._sources.append(_grad_of(grads[slot]))
+                self.sources.append(_grad_of(grads[slot]))
         examples = [made.recorder.tracers[plain(x).slot].example for _, x in given]
         self._sorts = [_sort(x) for x in (*examples, *[x.value._data for x in hidden])]
         self.targets = [order[leaf.data] for leaf, _ in made.gradients]
@@ -263,18 +263,7 @@ class Captured:
 
     def arranged(self, data: Sequence[Any]) -> list[Any]:
         """The graph's inputs, from the op's and from what is read or drawn at each call."""
-        return [data[s] if type(s) is int else s() for s in self._sources]
-
-    def collected(self, leaves: Sequence[Any]) -> list[Any]:
-        """The graph's inputs, from the leaves of the arguments and from what is read or drawn at each call."""
-        found, hidden, n, positions = [], self.reached, self.arguments, self.positions
-        for s in self._sources:
-            if type(s) is not int:
-                found.append(s())
-                continue
-            x = leaves[positions[s]] if s < n else hidden[s - n]
-            found.append(x._data if isinstance(x, Node) else x)
-        return found
+        return [data[s] if type(s) is int else s() for s in self.sources]
 
     def takes(self, data: Sequence[Any]) -> bool:
         """Whether these are of the dtypes that the buffers are made for."""
@@ -365,8 +354,10 @@ def _drawing(generator: Any, method: str, args: Any, kwargs: Any) -> Callable[[]
 
 
 def _reading(numbers: Numbers, key: str) -> Callable[[], Any]:
-    number = numbers.kinds[key] in (int, bool)
-    return lambda: float(numbers.state[key]) if number else numbers.state[key]
+    group = numbers.group
+    if numbers.kinds[key] in (int, bool):
+        return lambda: float(group.state[key])
+    return lambda: group.state[key]
 
 
 def _grad_of(leaf: Leaf) -> Callable[[], Any]:

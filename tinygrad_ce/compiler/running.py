@@ -5,17 +5,17 @@ Runner      runs one captured form
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..node import changed
+from ..node import changed, plain
 from ..optim import Optimizer
 from ..trees import LEAF, Container, Form
 from ..value import Value
 from .again import Point
-from .captured import Call, Captured, Instance
+from .captured import Call, Captured
 from .checks import Checks, Settings
 from .recording import Leaf, Numbers
 
@@ -45,6 +45,10 @@ class Runner:
         self.why = checks.changed  # what has changed of what f closes over
         # Whether what f reaches is as it was; and whether arguments are arrays like those captured, too.
         self.fits, self.takes = checks.functions(leaves if plain_arrays else None)
+        sources = captured.sources
+        self._straight = plain_arrays and sources[: len(leaves)] == list(range(len(leaves)))
+        self._readers = [_reader(x, captured) for x in (sources[len(leaves) :] if self._straight else sources)]
+        self._writers = [_writer(*x) for x in captured.written]
         self._one = captured.made.outward is LEAF
         self._count = len(captured.outputs)
 
@@ -54,47 +58,67 @@ class Runner:
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """The results of one call, whose arguments have these leaves."""
-        captured, n = self.captured, self._count
+        captured = self.captured
         if captured.graded:
             call = Call(captured, self.form)
             out = self.function.apply(self.inputs(leaves), {"call": call})
-            results = captured.split(out, call.extras)
-            if captured.written:
-                self._write(call.extras[n:], leaves)
+            results: list[Any] = captured.split(out, call.extras)
+            written: Sequence[Any] = call.extras[self._count :]
         else:
-            data = captured.collected(leaves)
-            instance = captured.take()
-            try:
-                made = instance.forward(*data)
-                if captured.stateful:
-                    self._set(instance, leaves)
-            finally:
-                captured.give(instance)
-            if captured.written:
-                self._write(made[n:], leaves)
-            results = [Value.leaf(x, False) if v else x for x, v in zip(made, captured.values, strict=False)]
+            results, written = self._run(leaves)
+        for write, x in zip(self._writers, written, strict=True):
+            write(leaves, x)
         return results[0] if self._one else captured.made.outward.build(results)
 
-    def _set(self, instance: Instance, leaves: Sequence[Any]) -> None:
-        """Put gradients where f would have put them."""
-        for leaf in self.captured.cleared:
-            _value(leaf, leaves).grad = None
-        for value, x in instance.kept:
-            value.grad = x
+    def _run(self, leaves: Sequence[Any]) -> tuple[list[Any], Sequence[Any]]:
+        """What f returns, without a graph, and what is to be written."""
+        captured = self.captured
+        first = leaves if self._straight else ()
+        instance = captured.take()
+        try:
+            made = instance.forward(*first, *[read(leaves) for read in self._readers])
+            for leaf in captured.cleared:
+                _value(leaf, leaves).grad = None
+            for value, x in instance.kept:
+                value.grad = x
+        finally:
+            captured.give(instance)
+        n, made_leaf = self._count, Value.leaf
+        return [made_leaf(x, False) if v else x for x, v in zip(made, captured.values, strict=False)], made[n:]
 
-    def _write(self, made: Any, leaves: Sequence[Any]) -> None:
-        """Put what f set where f would have put it."""
-        for (what, whose, key), x in zip(self.captured.written, made, strict=False):
-            if what == "state":
-                whose.group.state[key] = int(x) if whose.kinds.get(key) is int else x
-            elif what == "grad":
-                _value(whose, leaves).grad = x
-            elif what == "buffer":
-                whose.holder[whose.name] = x
-            else:
-                whose.value._data = float(x) if type(whose.before[0]) is float else x
-                changed(whose.value)
-                whose.value.notes = None
+
+Reader = Callable[[Sequence[Any]], Any]  # of the leaves of the arguments
+Writer = Callable[[Sequence[Any], Any], None]
+
+
+def _reader(source: Any, captured: Captured) -> Reader:
+    """What gives one of the graph's inputs at a call."""
+    if type(source) is not int:
+        return lambda leaves: source()
+    if source < captured.arguments:
+        position = captured.positions[source]
+        return lambda leaves: plain(leaves[position])
+    value = captured.reached[source - captured.arguments]
+    return lambda leaves: value._data
+
+
+def _writer(what: str, whose: Any, key: Any) -> Writer:
+    """What puts a result where f would have put it."""
+    if what == "grad":
+        return lambda leaves, x: setattr(_value(whose, leaves), "grad", x)
+    if what == "buffer":
+        return lambda leaves, x: whose.holder.__setitem__(whose.name, x)
+    if what == "state":
+        group, whole = whose.group, whose.kinds.get(key) is int
+        return lambda leaves, x: group.state.__setitem__(key, int(x) if whole else x)
+    number = type(whose.before[0]) is float
+
+    def write(leaves: Sequence[Any], x: Any) -> None:
+        whose.value._data = float(x) if number else x
+        changed(whose.value)
+        whose.value.notes = None
+
+    return write
 
 
 def _once(numbers: Sequence[Numbers]) -> list[Optimizer]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..arrays import is_eager
 from ..node import plain
 from ..ops.attention import attention_weights, dropped, require_mask, scaled_dot_product_attention
 from ..value import Value
@@ -17,7 +18,7 @@ from .positions import rotary as turned
 from .randomness import Randomness, generator_of, kept
 from .shapes import floating_dtype, probability, shape_of, size
 
-_FEW = 1 << 21  # weights up to here are kept for the backward; of more, it computes them again
+_FEW = 1 << 21
 
 
 class MultiHeadAttention(Module):
@@ -160,7 +161,7 @@ class MultiHeadAttention(Module):
         if self.training and self.dropout:
             keep = kept(self.generator, (*q.shape[:-1], k.shape[-2]), self.dropout)
         weights = None
-        if need_weights or prod(q.shape[:-1]) * k.shape[-2] <= _FEW:
+        if need_weights or _keeps_weights(q, k):
             weights = attention_weights(q, k, mask, is_causal=is_causal, validate=False)
             weights = dropped(weights, keep, self.dropout)
             heads = np.matmul(weights, v)
@@ -249,6 +250,14 @@ class MultiHeadAttention(Module):
 
     def __repr__(self) -> str:
         return self._headline()
+
+
+def _keeps_weights(q: Any, k: Any) -> bool:
+    """Whether the weights are kept for the backward, which computes them again else: where there are few.
+
+    Compiled code finds out for itself.
+    """
+    return is_eager(plain(q)) and prod(q.shape[:-1]) * k.shape[-2] <= _FEW
 
 
 def _array(mask: Any) -> Any:
