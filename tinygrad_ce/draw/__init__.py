@@ -127,10 +127,12 @@ def draw(
     from .backward import backward_of, beside
     from .build import graph_of
     from .drawing import Drawing
+    from .options import whole
     from .style import THEMES
 
     _one_of("rankdir", rankdir, (None, *_RANKDIRS))
     _one_of("direction", direction, ("forward", "backward"))
+    limit = whole("limit", limit, 1)
     _one_of("theme", theme, tuple(THEMES))
     if isinstance(v, Op) and hasattr(v, "form"):
         from .program import program_of
