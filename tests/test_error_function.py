@@ -85,3 +85,45 @@ def test_gelu_and_its_slope_keep_their_digits_in_the_tail(approximate):
     bars = 1e-15 * (1 + x**2 * (1 + (approximate == "tanh") * x**2))
     for found, expected in ((y.data, exact(truth, x)), (v.grad, slopes)):
         assert np.all(np.abs(found - np.array(expected, float)) <= bars * np.abs(np.array(expected, float)))
+
+
+def test_gelu_in_single_precision():
+    """Within 4 units in the last place, and x²/2 more in the left tail: what half a unit in x would make of it."""
+    x = POINTS[np.abs(POINTS) < 13].astype(np.float32)
+    x = x[np.abs(x) > 1e-37]
+    v = tg.Value(x)
+    y = F.gelu(v)
+    y.backward(np.ones_like(x))
+    assert y.data.dtype == v.grad.dtype == np.float32
+    cdfs = exact(cdf, x)
+    with mpmath.workdps(60):
+        density = [mpmath.npdf(mpmath.mpf(float(a))) for a in x]
+        truths = [float(a) * c for a, c in zip(x, cdfs, strict=True)]
+        slopes = np.array([float(c + float(a) * d) for a, c, d in zip(x, cdfs, density, strict=True)])
+        sizes = np.array([float(c + abs(float(a)) * d) for a, c, d in zip(x, cdfs, density, strict=True)])
+    bars = 4 + x.astype(float) ** 2 / 2
+    assert np.all(units(y.data, truths) <= bars)
+    assert np.all(np.abs(v.grad - slopes) <= bars * np.finfo(np.float32).eps * sizes)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gelu_of_anything(dtype):
+    """Many numbers, in any order in memory, those beyond reach among them, are what they are one by one."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(3, 90, 301)).astype(dtype) * 3
+    x[0, 0, :9] = [0.0, -0.0, 1e-40, 14.5, -20.0, 1e30, -1e30, np.inf, np.nan]
+    x = x.transpose(2, 0, 1)[::-1]
+    v, g = tg.Value(x), rng.normal(size=x.shape).astype(dtype)
+    y = F.gelu(v)
+    with np.errstate(all="ignore"):
+        y.backward(g)
+        wide = tg.Value(x.astype(np.longdouble))
+        expected = wide * F.normal_cdf(wide)
+        expected.backward(g.astype(np.longdouble))
+    tolerance = 1e-5 if dtype is np.float32 else 1e-13
+    np.testing.assert_allclose(y.data, expected.data.astype(dtype), rtol=tolerance, atol=1e-37)
+    at = np.isfinite(x)
+    np.testing.assert_allclose(v.grad[at], wide.grad.astype(dtype)[at], rtol=tolerance, atol=tolerance / 10)
+    assert F.gelu(np.zeros((0, 3), dtype)).shape == (0, 3)
+    few = x[:3, 1, 1:4]
+    np.testing.assert_array_equal(F.gelu(few), F.gelu(few.copy()))

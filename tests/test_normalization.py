@@ -111,3 +111,35 @@ def test_what_is_a_row():
 def test_refusals(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("centred", [True, False], ids=["layer_norm", "rms_norm"])
+@pytest.mark.parametrize("name", [*ROWS, "beyond squares", "below squares"])
+def test_single_precision_holds_to_its_rounding(name, centred):
+    """Short rows are computed in it, but not where squares leave its range."""
+    unusual = {"beyond squares": 1e25, "below squares": 1e-30, "large": 1e15, "tiny": 1e-20}
+    row = np.array(
+        unusual[name] * np.random.default_rng(3).normal(size=5) if name in unusual else ROWS[name], np.float32
+    )
+    eps = 0.0 if name in ("below squares", "tiny") else EPS
+    f, free = (layer_norm, 2) if centred else (rms_norm, 1)
+    for g in (np.random.default_rng(1).normal(size=row.size), np.ones(row.size), row / np.max(np.abs(row))):
+        x, g = tg.Value(np.stack([row, row])), g.astype(np.float32)
+        y = f(x, eps=eps)
+        y.backward(np.stack([g, g]))
+        assert y.data.dtype == x.grad.dtype == np.float32
+        wide = tg.Value(row[None].astype(np.longdouble))
+        z = f(wide, eps=eps)
+        z.backward(g[None].astype(np.longdouble))
+        unit = 4 * np.finfo(np.float32).eps * np.sqrt(row.size)
+        assert np.max(np.abs(y.data - z.data)) <= unit * np.max(np.abs(z.data))
+        deviation = (
+            np.sqrt(np.var(row.astype(float)) + eps) if centred else np.sqrt(np.mean(row.astype(float) ** 2) + eps)
+        )
+        blur = 0.0 if row.size <= free else unit * np.max(np.abs(g)) / deviation
+        assert np.max(np.abs(x.grad - wide.grad)) <= unit * np.max(np.abs(wide.grad)) + blur
+
+
+def test_single_precision_of_equal_numbers():
+    for value in (0.1, 1e9, -3.7, 0.0):
+        assert layer_norm(np.full((2, 7), value, np.float32)).tolist() == [[0.0] * 7] * 2

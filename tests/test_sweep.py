@@ -368,3 +368,23 @@ def test_an_input_given_twice():
     assert x.grad.data == 6.0
     assert tg.grad(tg.grad(lambda x: product(x, x)))(3.0) == 2.0
     assert tg.jvp(lambda x: product(x, x), (3.0,), (1.0,)) == (9.0, 6.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_sums_over_a_batch(dtype):
+    """Broadcasting undone, and a batch's products, where there is enough of it to be worth a product."""
+    rng = np.random.default_rng(0)
+    x, w, b = [rng.normal(size=s).astype(dtype) for s in ((40, 30, 20), (20, 25), (25,))]
+    x = x[::-1].transpose(1, 0, 2)  # not contiguous
+    vx, vw, vb = [tg.Value(a) for a in (x, w, b)]
+    y = vx @ vw + vb
+    g = rng.normal(size=y.shape).astype(dtype)
+    y.backward(g)
+    for found, expected in (
+        (y.data, np.einsum("ijk,kl->ijl", *[a.astype(np.longdouble) for a in (x, w)]) + b),
+        (vx.grad, np.einsum("ijl,kl->ijk", *[a.astype(np.longdouble) for a in (g, w)])),
+        (vw.grad, np.einsum("ijk,ijl->kl", *[a.astype(np.longdouble) for a in (x, g)])),
+        (vb.grad, np.sum(g, axis=(0, 1), dtype=np.longdouble)),
+    ):
+        assert found.dtype == dtype
+        assert np.max(np.abs(found - expected)) <= 50 * np.finfo(dtype).eps * np.max(np.abs(expected))

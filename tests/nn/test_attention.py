@@ -270,3 +270,18 @@ def test_a_mask_may_bring_axes_of_its_own():
     x, mask = RNG.normal(size=(4, 6)), RNG.random((5, 4, 4)) > 0.3
     found = attention_weights(x, x, mask)
     np.testing.assert_array_equal(found, [attention_weights(x, x, m) for m in mask])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_that_are_kept_and_those_computed_again(monkeypatch, dtype):
+    found = []
+    for few in (0, 1 << 21):
+        monkeypatch.setattr("tinygrad_ce.nn.attention._FEW", few)
+        layer = MultiHeadAttention(6, 2, dropout=0.3, batch_first=True, rng=0, dtype=dtype)
+        x = tg.Value(np.random.default_rng(1).normal(size=(3, 5, 6)).astype(dtype))
+        y, weights = layer(x, need_weights=False, is_causal=True)
+        (y * y).sum().backward()
+        assert weights is None
+        found.append([y.data, x.grad, *[p.grad for p in layer.parameters()]])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=(1e-6 if dtype is np.float32 else 1e-13) * np.max(np.abs(a)))
