@@ -62,6 +62,7 @@ class Captured:
             bound=tuple([slot for _, _, slot in self.bound]),
             updates=self.updates,
             kept=tuple([slot for _, slot in self.kept]),
+            late=tuple(made.seeds),
         )
         raw = dead_code(raw)
         self.raw = raw

@@ -79,6 +79,8 @@ class Graph:
         Results, by slot, that are to be written where a bound input lies.
     kept : tuple of int
         Results that stay where they are made until the next call: gradients of parameters.
+    late : tuple of int
+        Inputs that are known only when the results that do not need them have been made: cotangents.
     """
 
     inputs: tuple[int, ...]
@@ -91,6 +93,7 @@ class Graph:
     bound: tuple[int, ...] = ()
     updates: Mapping[int, int] = field(default_factory=dict)
     kept: tuple[int, ...] = ()
+    late: tuple[int, ...] = ()
 
     @property
     def results(self) -> tuple[int, ...]:
