@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..node import Node, plain
+from ..tracer import Kind
 from ..value import Value
-from .graph import Graph, Step
+from .graph import Graph, Note, Step
 from .memory import plan
+from .packs import MANY, Pack, joined, packed
 from .passes import dead_code, optimised
 from .recording import Leaf, Numbers, Recording
 from .source import Writer, identifier, loaded
@@ -51,10 +53,11 @@ class Captured:
         self.differentiable = [isinstance(x, Value) and x.requires_grad and bool(made.seeds) for x in made.results]
         self._writes(slot_of)
         self.gradients = [slot_of(g) for _, g in made.gradients]
+        self._pack_written()
         raw = Graph(
             inputs=tuple([s for s in recorder.kinds if s not in recorder.constants and s not in recorder.notes]),
             constants=dict(recorder.constants),
-            steps=tuple([Step(*s) for s in recorder.steps]),
+            steps=(*(Step(*s) for s in recorder.steps), *self._joins),
             outputs=(*self.outputs, *self.written_slots, *self.gradients),
             kinds=recorder.kinds,
             views=recorder.views,
@@ -65,7 +68,7 @@ class Captured:
             late=tuple(made.seeds),
         )
         raw = dead_code(raw)
-        self.raw = raw
+        self.raw = raw = self._pack_read(raw)
         self.graph, self.history = optimised(raw, passes)
         self._split()
         early = len(self.outputs) + len(self.written_slots)
@@ -116,6 +119,47 @@ class Captured:
                     self.updates[slot_of(x)] = before
                 else:
                     self._write("state", numbers, key, slot_of(x))
+
+    def _pack_written(self) -> None:
+        """Very many single numbers that are written, and gradients that are, go out in one array."""
+        self._joins: list[Step] = []
+        kinds, notes = self.made.recorder.kinds, self.made.recorder.notes
+
+        def new(kind: Kind) -> int:
+            slot = len(kinds)
+            kinds[slot], notes[slot] = kind, Note()
+            return slot
+
+        for what in ("data", "grad"):
+            chosen = [
+                i
+                for i, (w, leaf, _) in enumerate(self.written)
+                if w == what
+                and leaf.position is None
+                and type(leaf.before[0]) is float
+                and kinds[self.written_slots[i]].sort == "float"
+            ]
+            if len(chosen) >= MANY:
+                slots = [self.written_slots[i] for i in chosen]
+                step = joined(slots, new, what)
+                pack = Pack(what, [self.written[i][1].value for i in chosen], slots, step.slot)
+                rest = [i for i in range(len(self.written)) if i not in {*chosen}]
+                self.written = [*[self.written[i] for i in rest], ("pack", pack, None)]
+                self.written_slots = [*[self.written_slots[i] for i in rest], step.slot]
+                self._joins.append(step)
+        self.gradients_packed = len(self.gradients) >= MANY and all(kinds[s].sort == "float" for s in self.gradients)
+        if self.gradients_packed:
+            step = joined(self.gradients, new, "gradients")
+            self._joins.append(step)
+            self.gradients = [step.slot]
+
+    def _pack_read(self, graph: Graph) -> Graph:
+        """Very many single numbers of Values that f reaches come in one array."""
+        reached = [x for x in self.made.leaves if x.position is None]
+        graph, data = packed(graph, "data", [(x.value, x.data) for x in reached])
+        graph, grad = packed(graph, "grad", [(x.value, x.grad) for x in reached])
+        self.packs = {pack.slot: pack for pack in (data, grad) if pack is not None}
+        return graph
 
     def _write(self, what: str, whose: Any, key: str | None, slot: int) -> None:
         self.written.append((what, whose, key))
@@ -182,7 +226,10 @@ class Captured:
         grads = {x.grad: x for x in made.leaves}
         states = {slot: (n, key) for n in made.numbers for key, slot in n.slots.items()}
         for slot in self.inputs:
-            if slot in order:
+            if slot in self.packs:
+                pack = self.packs[slot]
+                self._sources.append([order[i] for i in pack.members] if pack.what == "data" else pack.read)
+            elif slot in order:
                 self._sources.append(order[slot])
             elif slot in draws:
                 self._sources.append(_drawing(*draws[slot]))
@@ -193,6 +240,10 @@ class Captured:
         examples = [made.recorder.tracers[plain(x).slot].example for _, x in given]
         self._sorts = [_sort(x) for x in (*examples, *[x.value._data for x in hidden])]
         self._simple = all(type(x) is int for x in self._sources)
+        self._readers = [
+            self.packs[slot].read if type(source) is list else source
+            for slot, source in zip(self.inputs, self._sources, strict=True)
+        ]
         self.targets = [order[leaf.data] for leaf, _ in made.gradients]
         self._pieces = [i for i, d in enumerate(self.differentiable) if d]
         self._shapes = [self.graph.kinds[self.outputs[i]] for i in self._pieces]
@@ -201,12 +252,15 @@ class Captured:
         """The graph's inputs, from the op's and from what is read or drawn at each call."""
         if self._simple:
             return None, [data[i] for i in self._sources]
-        return None, [data[s] if type(s) is int else s() for s in self._sources]
+        return None, [
+            data[s] if type(s) is int else np.array([data[i] for i in s]) if type(s) is list else s()
+            for s in self._sources
+        ]
 
     def collected(self, leaves: Sequence[Any]) -> list[Any]:
         """The graph's inputs, from the leaves of the arguments and from what is read or drawn at each call."""
         found, hidden, n, positions = [], self.reached, self.arguments, self.positions
-        for s in self._sources:
+        for s in self._readers:
             if type(s) is not int:
                 found.append(s())
                 continue
@@ -226,7 +280,8 @@ class Captured:
     def placed(self, found: Sequence[Any], n: int) -> tuple[Any, ...]:
         """A gradient for each of the op's inputs, from the last of the graph's outputs."""
         gradients: list[Any] = [None] * n
-        for position, gradient in zip(self.targets, found[len(found) - len(self.targets) :], strict=True):
+        made = found[-1].tolist() if self.gradients_packed else found[len(found) - len(self.targets) :]
+        for position, gradient in zip(self.targets, made, strict=True):
             gradients[position] = gradient
         return tuple(gradients)
 

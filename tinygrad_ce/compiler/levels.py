@@ -53,7 +53,11 @@ def _joins(step: Step, numbers: Numbers) -> bool:
     """Whether a step makes a vector of single numbers."""
     if step.op is not np.stack or step.params.get("axis", 0) not in (0, -1) or set(step.params) - {"axis"}:
         return False
-    return all(i in numbers.at and numbers.graph.kinds[i].dtype.kind == "f" for i in step.inputs)
+    if not all(i in numbers.at and numbers.graph.kinds[i].dtype.kind == "f" for i in step.inputs):
+        return False
+    nodes = [numbers.at[i] for i in step.inputs]
+    last = max([numbers.stages[n] for n in nodes if numbers.made(n)], default=-1)
+    return last >= 0 and all(numbers.stages[n] <= last for n in nodes)
 
 
 class _Rewriter:

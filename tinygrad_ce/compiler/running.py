@@ -38,13 +38,17 @@ class Runner:
         flat = arguments.parts if isinstance(arguments, Container) else ()
         plain_arrays = len(flat) == len(leaves) and all(type(x) is np.ndarray for x in leaves)
         self._checks = [(x.dtype, x.shape) for x in leaves] if plain_arrays else None
-        self.reached = [(x, x._data) for x in captured.loose]
+        self.numbers = [x for x in captured.loose if type(x._data) is float]
+        self.reached = [(x, x._data) for x in captured.loose if type(x._data) is not float]
         self.modes = modes  # modules that were called, and whether they were in training
 
     def fits(self) -> bool:
         """Whether what f reaches is still of the shapes and dtypes that were captured, and modules in their modes."""
         for module, training in self.modes:
             if (found := module()) is not None and found.training is not training:
+                return False
+        for value in self.numbers:
+            if type(value._data) is not float:
                 return False
         for value, before in self.reached:
             data = value._data
@@ -96,7 +100,9 @@ class Runner:
         """Put what f set where f would have put it."""
         captured = self.captured
         for (what, whose, key), x in zip(captured.written, made, strict=True):
-            if what == "data":
+            if what == "pack":
+                whose.write(x)
+            elif what == "data":
                 whose.value._data = float(x) if type(whose.before[0]) is float else x
                 changed(whose.value)
                 whose.value.notes = None

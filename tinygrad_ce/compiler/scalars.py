@@ -120,6 +120,9 @@ class Numbers:
 
     def _take(self, step: Step) -> None:
         kinds = self.graph.kinds
+        if step.op is np.stack and all(single(kinds[i]) and kinds[i].dtype.kind == "f" for i in step.inputs):
+            for slot in step.inputs:
+                self._of(slot)
         if single(kinds[step.slot]):
             found = _position(step, kinds)
             if found is not None:
