@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..identities import cast
 from ..node import Node, plain
 from ..tracer import Kind
 from ..value import Value
@@ -320,7 +321,10 @@ class Captured:
             return made
         at = 0
         for i, kind in zip(self._pieces, self._shapes, strict=True):
-            made[i] = np.reshape(out[at : at + kind.size], kind.shape)
+            if kind.sort == "float":
+                made[i] = cast(out[at], dtype=float)
+            else:
+                made[i] = np.reshape(out[at : at + kind.size], kind.shape)
             at += kind.size
         return made
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from ..ops import relu
 from .graph import Note
 from .scalars import CONSTANT, OUTSIDE, SUM, Group, Numbers
 
@@ -60,6 +62,15 @@ class Work:
 COPY = "copy"
 
 
+@cache
+def exact() -> frozenset[Any]:
+    """Functions that are rounded correctly, or not at all; others may be NumPy's own on arrays, or a library's."""
+    names = """add subtract multiply divide negative absolute fabs sqrt square maximum minimum fmax fmin sign copysign
+    floor ceil trunc rint greater less greater_equal less_equal equal not_equal logical_and logical_or logical_xor
+    logical_not isnan isinf isfinite signbit where""".split()
+    return frozenset({*(getattr(np, name) for name in names), relu.kernel, SUM, COPY})
+
+
 @dataclass
 class Layout:
     """A vector of numbers and the work that fills it.
@@ -83,6 +94,11 @@ class Layout:
     constants: list[tuple[int, Any]] = field(default_factory=list)
     loads: list[tuple[int, int, Any, int]] = field(default_factory=list)
     work: list[tuple[int, Work]] = field(default_factory=list)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every operation gives what it gives on one number, to the last bit."""
+        return all(work.function in exact() for _, work in self.work)
 
     def new(self, n: int) -> int:
         self.size += n

@@ -171,7 +171,7 @@ def _said(work: Work, names: _Names) -> Iterator[str]:
     elif work.function is COPY:
         yield f"{names.function(np.copyto)}({out}, {operands[0]})"
     elif isinstance(work.function, np.ufunc):
-        yield f"{names.function(work.function)}({', '.join(operands)}, {out})"
+        yield f"{names.function(work.function)}({', '.join(operands)}, out={out})"
     else:
         yield f"{out}[...] = {names.function(work.function)}({', '.join(operands)})"
 
