@@ -4,10 +4,11 @@ import math
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_ce as tg
@@ -39,7 +40,7 @@ class Network:
         rng = np.random.default_rng(seed)
         self.layers = [
             [([value(float(w)) for w in rng.uniform(-1, 1, size=m)], value(0.0)) for _ in range(n)]
-            for m, n in zip(sizes, sizes[1:], strict=False)
+            for m, n in pairwise(sizes)
         ]
 
     def __call__(self, x):
@@ -307,7 +308,7 @@ def run(program, ws, xs):
     return sum([joined[i] * ws[1] for i in range(rows)], joined.sum())
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs(), st.integers(0, 99))
 def test_random_programs(program, seed):
     rng = np.random.default_rng(seed)

@@ -65,10 +65,12 @@ COPY = "copy"
 @cache
 def exact() -> frozenset[Any]:
     """Functions that are rounded correctly, or not at all; others may be NumPy's own on arrays, or a library's."""
-    names = """add subtract multiply divide negative absolute fabs sqrt square maximum minimum fmax fmin sign copysign
-    floor ceil trunc rint greater less greater_equal less_equal equal not_equal logical_and logical_or logical_xor
-    logical_not isnan isinf isfinite signbit where""".split()
-    return frozenset({*(getattr(np, name) for name in names), relu.kernel, SUM, COPY})
+    names = (
+        "add subtract multiply divide negative absolute fabs sqrt square maximum minimum fmax fmin sign copysign "
+        "floor ceil trunc rint greater less greater_equal less_equal equal not_equal logical_and logical_or "
+        "logical_xor logical_not isnan isinf isfinite signbit where"
+    )
+    return frozenset({*(getattr(np, name) for name in names.split()), relu.kernel, SUM, COPY})
 
 
 @dataclass
