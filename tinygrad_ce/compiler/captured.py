@@ -68,6 +68,7 @@ class Captured:
             kept=tuple([slot for _, slot in self.kept]),
             late=tuple(made.seeds),
         )
+        recorder.steps.clear()  # the graph has them, and they may be very many
         raw = dead_code(raw)
         self.raw = raw = self._pack_read(raw)
         self.graph, self.history = optimised(raw, passes)

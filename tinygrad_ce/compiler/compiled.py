@@ -6,8 +6,10 @@ holds the one against the other. Order 2, forward mode, and whatever is watched 
 
 from __future__ import annotations
 
+import gc
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from threading import RLock
@@ -108,9 +110,10 @@ class Compiled(Op):
 
     def _capture(self, key: Any, leaves: list[Any], form: Form, on: bool) -> Runner:
         start = next_number()
-        made = record(self.f, leaves, form, on)
-        modes = [(ref(module), module.training) for module in called_since(start)]
-        captured = Captured(self.name, made, self.passes, self.in_place)
+        with uncollected():
+            made = record(self.f, leaves, form, on)
+            modes = [(ref(module), module.training) for module in called_since(start)]
+            captured = Captured(self.name, made, self.passes, self.in_place)
         self.cache.pop(key, None)
         self.cache[key] = captured
         self._runners[key] = Runner(self, captured, form, leaves, on, modes)
@@ -244,6 +247,18 @@ class Compiled(Op):
     def __repr__(self) -> str:
         n = len(self.cache)
         return f"<compiled {self.name}: {n} form{'s' * (n != 1)}>"
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """A context without Python's search for cycles, which would go through a large capture again and again."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def _parameters(f: Callable[..., Any]) -> tuple[str, ...]:

@@ -39,9 +39,9 @@ class Note:
         return "  ".join(part for part in (what, self.place) if part)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Step:
-    """`slot` becomes `op` of the values in the slots `inputs`."""
+    """`slot` becomes `op` of the values in the slots `inputs`. Not to be written into: graphs share steps."""
 
     op: Any
     inputs: tuple[int, ...]

@@ -89,7 +89,14 @@ class _Rewriter:
                 self._part(stage)
         for slot in self.before.results:
             self._read(slot)
-        return replace(self.before, steps=tuple(self.steps), kinds=self.kinds, constants=self.constants)
+        used = {*self.before.inputs, *self.before.results, *self.before.updates.values()}
+        used.update(slot for step in self.steps for slot in (step.slot, *step.inputs))
+        return replace(
+            self.before,
+            steps=tuple(self.steps),
+            kinds={slot: kind for slot, kind in self.kinds.items() if slot in used},
+            constants={slot: x for slot, x in self.constants.items() if slot in used},
+        )
 
     def _new(self, kind: Kind) -> int:
         slot = max(self.kinds) + 1

@@ -46,9 +46,17 @@ class Recorder(Tape):
         self.tracers: dict[int, Tracer] = {}  # of the inputs
         self.views: dict[int, int] = {}  # results that share memory with an input, and with which
         self._places: dict[Any, Note] = {}
+        self._exact = _exact()
 
     def _tracer(self, data: Any) -> Tracer:
         return LowTracer(self, self._next(data), data)
+
+    def _next(self, data: Any) -> int:
+        if type(data) is not float and not isinstance(data, (np.number, np.bool_)):
+            return super()._next(data)
+        slot = len(self.kinds)
+        self.kinds[slot] = _kind(type(data))
+        return slot
 
     def input(self, data: Any) -> Tracer:
         traced = self._tracer(data)
@@ -88,31 +96,35 @@ class Recorder(Tape):
         return out
 
     def number(self, ufunc: np.ufunc, inputs: Sequence[Any]) -> Any:
-        """A ufunc of Python floats that is the same on them as on arrays: an op, whose result is one; else None.
+        """A ufunc of single numbers: an op, whose result is a Python float, where it is the same on floats as on
+        arrays; else the ufunc. None where one is no such number.
 
         A function of single numbers takes very many such steps, so this is the short way.
         """
-        op = _exact().get(ufunc)
-        if op is None or op.scalar is None or (op.name == "power" and self.note is not None):
-            return None
         self.require_open()
-        slots, data = [], []
+        data, floats = [], True
         for x in inputs:
-            if type(x) is LowTracer and x.tape is self:
-                slots.append(x.slot)
+            if type(x) is LowTracer:
+                if x.tape is not self:
+                    return None
                 x = x.example
-            elif type(x) is float or (type(x) is int and -(2**53) < x < 2**53):
-                x = float(x)
-                slots.append(self.slot_of(x))
-            if type(x) is not float:
-                return None
+            if type(x) is not float and type(x) is not int:
+                if not isinstance(x, (np.number, np.bool_)):
+                    return None
+                floats = False
             data.append(x)
-        slot = len(self.kinds)
-        self.kinds[slot] = _FLOAT
-        note = self.note or self._placed(op.name)
-        self.steps.append((op, tuple(slots), _NOTHING, slot, note))
-        self.notes[slot] = note
-        return LowTracer(self, slot, op.scalar(*data))
+        op = self._exact.get(ufunc) if floats else None
+        note = self.note
+        if op is not None and (op.name != "power" or note is None):
+            slots = tuple([x.slot if type(x) is LowTracer else self.slot_of(float(x)) for x in inputs])
+            slot = len(self.kinds)
+            self.kinds[slot] = _FLOAT
+            self.notes[slot] = note = note or self._placed(op.name)
+            self.steps.append((op, slots, _NOTHING, slot, note))
+            return LowTracer(self, slot, op.scalar(*map(float, data)))  # type: ignore[misc]
+        if ufunc.signature is not None or ufunc.nout != 1:
+            return None
+        return self._step(ufunc, inputs, _NOTHING, ufunc(*data), ufunc.__name__)
 
     def _placed(self, name: str) -> Note:
         """A Note of where an op is used: one for each line."""
@@ -310,7 +322,7 @@ class LowTracer(Tracer):
         if any(isinstance(x, Node) for x in inputs):
             return NotImplemented
         self.tape.require_open()
-        if type(self.example) is float and method == "__call__" and not kwargs:
+        if method == "__call__" and not kwargs and type(self.example) is not np.ndarray:
             found = self.tape.number(ufunc, inputs)
             if found is not None:
                 return found
@@ -411,7 +423,16 @@ def element(x: Any, *, at: int) -> Any:
     return x.item(at)
 
 
-_FLOAT, _NOTHING = Kind.of(0.0), MappingProxyType[str, Any]({})
+_NOTHING = MappingProxyType[str, Any]({})
+
+
+@cache
+def _kind(number: Any) -> Kind:
+    """The Kind of a type of numbers: one object, by which steps of numbers are known quickly."""
+    return Kind.of(number(0))
+
+
+_FLOAT = _kind(float)
 
 
 @cache

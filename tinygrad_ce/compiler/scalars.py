@@ -87,6 +87,7 @@ class Numbers:
         first = self._last_stage_without(self.graph.late)
         self._outside |= dict.fromkeys(self.graph.late, first + 1)
         self._constants: dict[str, int] = {}
+        self._functions: dict[Any, Any] = {}
         for step in self.graph.steps:
             self._take(step)
         for slot in self.graph.results:
@@ -130,7 +131,7 @@ class Numbers:
                 self._kept(step)
                 self.at[step.slot] = self._from(source, found, self._outside[step.slot])
                 return
-            function = vectorised(step, kinds)
+            function = self._vectorised(step)
             if function is not None:
                 nodes = [self._of(slot) for slot in step.inputs]
                 self.steps += 1
@@ -143,6 +144,16 @@ class Numbers:
                     self.at[step.slot] = self._node(function, nodes, stage, step.note)
                 return
         self._kept(step)
+
+    def _vectorised(self, step: Step) -> Any:
+        """`vectorised`, once for each op and sorts of numbers."""
+        if step.params:
+            return vectorised(step, self.graph.kinds)
+        kinds = self.graph.kinds
+        key = (id(step.op), id(kinds[step.slot]), *[id(kinds[i]) for i in step.inputs])
+        if key not in self._functions:
+            self._functions[key] = vectorised(step, kinds)
+        return self._functions[key]
 
     def _kept(self, step: Step) -> None:
         """A step that stays as it is."""
