@@ -22,6 +22,9 @@ from .packs import MANY, Pack, joined, packed
 from .passes import dead_code, optimised
 from .recording import Leaf, Numbers, Recording
 from .source import Writer, identifier, loaded
+from .stowed import Stowed
+
+LARGE = 10_000  # steps that are put away once they have been compiled
 
 
 @dataclass
@@ -68,9 +71,8 @@ class Captured:
             kept=tuple([slot for _, slot in self.kept]),
             late=tuple(made.seeds),
         )
-        recorder.steps.clear()  # the graph has them, and they may be very many
         raw = dead_code(raw)
-        self.raw = raw = self._pack_read(raw)
+        raw = self._pack_read(raw)
         self.graph, self.history = optimised(raw, passes)
         self._split()
         early = len(self.outputs) + len(self.written_slots)
@@ -83,6 +85,23 @@ class Captured:
         self.untold = tuple(writer.untold)
         self._idle: list[Instance] = []
         self._op()
+        self._raw = Stowed(raw) if len(raw.steps) > LARGE else raw
+        self._forget()
+
+    @property
+    def raw(self) -> Graph:
+        """What was captured, before any pass."""
+        return self._raw.graph() if isinstance(self._raw, Stowed) else self._raw
+
+    def _forget(self) -> None:
+        """Let go of what the recording has left, which holds every traced value."""
+        made, recorder = self.made, self.made.recorder
+        made.results.clear()
+        made.finals.clear()
+        recorder.notes.clear()
+        recorder.steps.clear()
+        if self.graph.kinds is not recorder.kinds and isinstance(self._raw, Stowed):
+            recorder.kinds.clear()
 
     def _writes(self, slot_of: Callable[[Any], int]) -> None:
         """What is written back: each final value that is not what was there before."""

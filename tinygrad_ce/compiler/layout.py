@@ -89,13 +89,17 @@ class Layout:
     work : list of (stage, Work)
     """
 
-    numbers: Numbers
+    numbers: Any  # Numbers
     places: Any
     size: int = 0
     scratch: int = 0
     constants: list[tuple[int, Any]] = field(default_factory=list)
     loads: list[tuple[int, int, Any, int]] = field(default_factory=list)
     work: list[tuple[int, Work]] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """Let go of what is needed only to make it: a few objects for each number."""
+        self.numbers, self.places = None, None
 
     @property
     def exact(self) -> bool:

@@ -37,7 +37,9 @@ def levelled(graph: Graph) -> Graph:
     layout = laid_out(numbers, groups, [[numbers.at[i] for i in step.inputs] for step in stacks])
     if _cost(layout, groups) > STEP * sum(len(g.nodes) for g in groups):
         return graph
-    return _Rewriter(graph, numbers, groups, layout, stacks).graph()
+    made = _Rewriter(graph, numbers, groups, layout, stacks).graph()
+    layout.forget()
+    return made
 
 
 def _cost(layout: Layout, groups: Sequence[Group]) -> float:

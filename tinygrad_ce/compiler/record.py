@@ -11,7 +11,7 @@ looks at data, or where it asks what kind of array it was given, the op is one s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
@@ -55,7 +55,7 @@ class Recorder(Tape):
         if type(data) is not float and not isinstance(data, (np.number, np.bool_)):
             return super()._next(data)
         slot = len(self.kinds)
-        self.kinds[slot] = _kind(type(data))
+        self.kinds[slot] = _kind(type(data))  # type: ignore[arg-type]
         return slot
 
     def input(self, data: Any) -> Tracer:
@@ -427,7 +427,7 @@ _NOTHING = MappingProxyType[str, Any]({})
 
 
 @cache
-def _kind(number: Any) -> Kind:
+def _kind(number: Callable[[int], Any]) -> Kind:
     """The Kind of a type of numbers: one object, by which steps of numbers are known quickly."""
     return Kind.of(number(0))
 
