@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from ..node import changed_together
+from ..node import changed_together, plain
 from ..tracer import Kind
 from ..value import Value
 from .graph import Graph, Note, Step
 from .record import element
 
 MANY = 32  # numbers that are worth a pack
-
-_data = attrgetter("_data")
 
 
 @dataclass
@@ -38,10 +35,8 @@ class Pack:
     slot: int
 
     def read(self) -> Any:
-        """The array, from what the Values hold now."""
-        if self.what == "data":
-            return np.array(list(map(_data, self.values)))
-        return np.array([0.0 if x.grad is None else x.grad for x in self.values], float)
+        """The array, of gradients, from what the Values hold now."""
+        return np.array([0.0 if x.grad is None else plain(x.grad) for x in self.values], float)
 
     def write(self, array: Any) -> None:
         """Give each Value its number."""
