@@ -70,6 +70,10 @@ class Choice:
             raise NotImplementedError(f"op {op.name} has no derivation: give it one with @{op.name}.derivation")
         return found
 
+    def quickly(self, create_graph: bool, wanted: Mapping[int, Any] | None) -> Any:
+        """A short way for single numbers that a sweep is to take where it can; None for none of its own."""
+        return None
+
     def shortcut(self, node: Node, held: Mapping[int, Any]) -> tuple[Shortcut, Node] | None:
         """The shortcut that applies at this node, with the node that it jumps over.
 

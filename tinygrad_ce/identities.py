@@ -36,7 +36,7 @@ def in_dtype(x: Any, dtype: Any) -> Any:
     if getattr(x, "dtype", _REAL).kind == "c" and (dtype is float or dtype.kind != "c"):
         x = np.real(x)
     if dtype is float:
-        return float(x)
+        return x.as_float() if hasattr(x, "as_float") else float(x)
     return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype=dtype)[()]
 
 

@@ -11,6 +11,7 @@ sweep see only Nodes, so they can be read, and tested, without knowing what a Va
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import wraps
@@ -172,6 +173,17 @@ def changed(node: Node) -> None:
         finalize(node, rebound.pop, number, None)
     with Clock.lock:
         rebound[number] = Clock.last = next_number()
+
+
+def changed_together(nodes: Sequence[Node]) -> None:
+    """`changed` of many nodes, at one moment."""
+    numbers = [node.number for node in nodes]
+    if not rebound.keys() >= set(numbers):
+        for node in nodes:
+            changed(node)
+    with Clock.lock:
+        Clock.last = next_number()
+        rebound.update(dict.fromkeys(numbers, Clock.last))
 
 
 def plain(x: Any) -> Any:

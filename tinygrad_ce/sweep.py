@@ -82,6 +82,7 @@ def reverse(
     stale = Clock.last  # older nodes are looked at more closely: something changed, or was watched, since
     watch = recording().sweeping() if isinstance(recording(), Watch) else None
     quick = choice.request is None and not create_graph and wanted is None and watch is None
+    numbers = choice.quickly(create_graph, wanted) if watch is None else None
     for x, gx in beside:
         if x.number in found:
             accumulate(adjoints, owned, x.number, gx)
@@ -93,8 +94,10 @@ def reverse(
     while pending:
         if quick:
             elementwise(pending, found, adjoints, owned, stale)
-            if not pending:
-                break
+        elif numbers is not None:
+            numbers(pending, found, adjoints, useful)
+        if not pending:
+            break
         number = -heappop(pending)
         node = found.pop(number)
         g = adjoints.pop(number)

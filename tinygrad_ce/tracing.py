@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,18 @@ class Traced:
 
 def here() -> str:
     """The innermost line outside of this package and of NumPy that is being run: "file.py:12, in loss"."""
+    return told(innermost())
+
+
+def innermost() -> FrameType:
+    """The frame of that line."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
+    return frame
+
+
+def told(frame: FrameType) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
 
 

@@ -14,15 +14,20 @@ from typing import Any
 
 import numpy as np
 
+from ..identities import cast
 from ..node import plain
-from ..tracer import Tracer
+from ..tracer import Kind, Tracer
 from ..trees import Form
 from ..value import Value
-from .graph import Graph, Step
+from .graph import Graph, Note, Step
 from .memory import plan
+from .packs import MANY, Pack, joined, packed
 from .passes import dead_code, optimised, owned
 from .recording import Leaf, Numbers, Recording
 from .source import Writer, identifier
+from .stowed import Stowed
+
+LARGE = 10_000  # steps that are put away once they have been compiled
 
 
 @dataclass(slots=True)
@@ -103,10 +108,11 @@ class Captured:
         self.differentiable = [isinstance(x, Value) and x.requires_grad and bool(made.seeds) for x in made.results]
         self._writes(slot_of)
         self.gradients = [slot_of(g) for _, g in made.gradients]
+        self._pack_written()
         raw = Graph(
             inputs=tuple([s for s in recorder.kinds if s not in recorder.constants and s not in recorder.notes]),
             constants=dict(recorder.constants),
-            steps=tuple([Step(*s) for s in recorder.steps]),
+            steps=(*(Step(*s) for s in recorder.steps), *self._joins),
             outputs=(*self.outputs, *self.written_slots, *self.gradients),
             kinds=recorder.kinds,
             views=recorder.views,
@@ -114,9 +120,10 @@ class Captured:
             bound=tuple([slot for _, _, slot in self.bound]),
             updates=self.updates,
             kept=tuple([slot for _, slot in self.kept]),
+            late=tuple(made.seeds),
         )
         raw = dead_code(raw)
-        self.raw = raw
+        raw = self._pack_read(raw)
         self.graph, self.history = optimised(raw, passes)
         self.graph = owned(self.graph)
         self._split()
@@ -128,6 +135,23 @@ class Captured:
         self._make = self._writer.load(self.function_name)
         self._idle: list[Instance] = []
         self._op()
+        self._raw = Stowed(raw) if len(raw.steps) > LARGE else raw
+        self._forget()
+
+    @property
+    def raw(self) -> Graph:
+        """What was captured, before any pass."""
+        return self._raw.graph() if isinstance(self._raw, Stowed) else self._raw
+
+    def _forget(self) -> None:
+        """Let go of what the recording has left, which holds every traced value."""
+        made, recorder = self.made, self.made.recorder
+        made.results.clear()
+        made.finals.clear()
+        recorder.notes.clear()
+        recorder.steps.clear()
+        if self.graph.kinds is not recorder.kinds and isinstance(self._raw, Stowed):
+            recorder.kinds.clear()
 
     @cached_property
     def _text(self) -> tuple[str, dict[str, Any]]:
@@ -189,6 +213,47 @@ class Captured:
             after = slot_of(made.finals[n, "buffer"])
             if after != buffer.slot:
                 self._write("buffer", buffer, None, after)
+
+    def _pack_written(self) -> None:
+        """Very many single numbers that are written, and gradients that are, go out in one array."""
+        self._joins: list[Step] = []
+        kinds, notes = self.made.recorder.kinds, self.made.recorder.notes
+
+        def new(kind: Kind) -> int:
+            slot = len(kinds)
+            kinds[slot], notes[slot] = kind, Note()
+            return slot
+
+        for what in ("data", "grad"):
+            chosen = [
+                i
+                for i, (w, leaf, _) in enumerate(self.written)
+                if w == what
+                and leaf.position is None
+                and type(leaf.before[0]) is float
+                and kinds[self.written_slots[i]].sort == "float"
+            ]
+            if len(chosen) >= MANY:
+                slots = [self.written_slots[i] for i in chosen]
+                step = joined(slots, new, what)
+                pack = Pack(what, [self.written[i][1].value for i in chosen], slots, step.slot)
+                rest = [i for i in range(len(self.written)) if i not in {*chosen}]
+                self.written = [*[self.written[i] for i in rest], ("pack", pack, None)]
+                self.written_slots = [*[self.written_slots[i] for i in rest], step.slot]
+                self._joins.append(step)
+        self.gradients_packed = len(self.gradients) >= MANY and all(kinds[s].sort == "float" for s in self.gradients)
+        if self.gradients_packed:
+            step = joined(self.gradients, new, "gradients")
+            self._joins.append(step)
+            self.gradients = [step.slot]
+
+    def _pack_read(self, graph: Graph) -> Graph:
+        """Very many single numbers of Values that f reaches come in one array."""
+        reached = [x for x in self.made.leaves if x.position is None]
+        graph, data = packed(graph, "data", [(x.value, x.data) for x in reached])
+        graph, grad = packed(graph, "grad", [(x.value, x.grad) for x in reached])
+        self.packs = {pack.slot: pack for pack in (data, grad) if pack is not None}
+        return graph
 
     def _write(self, what: str, whose: Any, key: str | None, slot: int) -> None:
         self.written.append((what, whose, key))
@@ -259,7 +324,10 @@ class Captured:
         states = {slot: (n, key) for n in made.numbers for key, slot in n.slots.items()}
         buffers = {x.slot: x for x in made.buffers}
         for slot in self.inputs:
-            if slot in order:
+            if slot in self.packs:
+                pack = self.packs[slot]
+                self.sources.append([order[i] for i in pack.members] if pack.what == "data" else pack.read)
+            elif slot in order:
                 self.sources.append(order[slot])
             elif slot in draws:
                 self.sources.append(_drawing(*draws[slot]))
@@ -277,7 +345,10 @@ class Captured:
 
     def arranged(self, data: Sequence[Any]) -> list[Any]:
         """The graph's inputs, from the op's and from what is read or drawn at each call."""
-        return [data[s] if type(s) is int else s() for s in self.sources]
+        return [
+            data[s] if type(s) is int else np.array([data[i] for i in s]) if type(s) is list else s()
+            for s in self.sources
+        ]
 
     def takes(self, data: Sequence[Any]) -> bool:
         """Whether these are of the dtypes that the buffers are made for."""
@@ -294,7 +365,8 @@ class Captured:
     def placed(self, found: Sequence[Any], n: int) -> tuple[Any, ...]:
         """A gradient for each of the op's inputs, from the last of the graph's outputs."""
         gradients: list[Any] = [None] * n
-        for position, gradient in zip(self.targets, found[len(found) - len(self.targets) :], strict=True):
+        made = found[-1].tolist() if self.gradients_packed else found[len(found) - len(self.targets) :]
+        for position, gradient in zip(self.targets, made, strict=True):
             gradients[position] = gradient
         return tuple(gradients)
 
@@ -333,7 +405,10 @@ class Captured:
             return made
         at = 0
         for i, kind in zip(self._pieces, self._shapes, strict=True):
-            made[i] = np.reshape(out[at : at + kind.size], kind.shape)
+            if kind.sort == "float":
+                made[i] = cast(out[at], dtype=float)
+            else:
+                made[i] = np.reshape(out[at : at + kind.size], kind.shape)
             at += kind.size
         return made
 

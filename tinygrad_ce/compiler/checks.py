@@ -105,7 +105,7 @@ class Checks:
         if type(x) is np.ndarray:
             kind = f"and a.dtype is {self._name(x.dtype)} and a.shape == {x.shape!r}"
             return f"(a := {text}).__class__ is ndarray {kind} or alike(a, {self._name(x)})"
-        return f"alike({text}, {self._name(x)})"
+        return f"{text}.__class__ is float" if type(x) is float else f"alike({text}, {self._name(x)})"
 
     def _point(self, point: Point) -> str:
         held, value = self._name(point.holder), self._name(point.value)

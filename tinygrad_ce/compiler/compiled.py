@@ -6,9 +6,11 @@ holds the one against the other. Order 2, forward mode, and whatever is watched 
 
 from __future__ import annotations
 
+import gc
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from threading import RLock
@@ -96,9 +98,10 @@ class Compiled(Op):
     def _capture(self, key: Any, leaves: list[Any], form: Form, on: bool) -> Runner:
         self._warn(key)
         start = next_number()
-        made = record(self.f, leaves, form, on)
-        modes = [(module, module.training) for module in called_since(start)]
-        captured = Captured(self.name, made, self.passes, self.in_place, _leaf_names(form, self._arguments))
+        with uncollected():
+            made = record(self.f, leaves, form, on)
+            modes = [(module, module.training) for module in called_since(start)]
+            captured = Captured(self.name, made, self.passes, self.in_place, _leaf_names(form, self._arguments))
         self.cache.pop(key, None)
         self.cache[key] = captured
         self._runners[key] = Runner(self, captured, form, leaves, on, seen(roots_of(self.f, form)), modes)
@@ -256,6 +259,18 @@ class Compiled(Op):
     def __repr__(self) -> str:
         n = len(self.cache)
         return f"<compiled {self.name}: {n} form{'s' * (n != 1)}>"
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """A context without Python's search for cycles, which would go through a large capture again and again."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def _parameters(f: Callable[..., Any]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 from .graph import Graph, Step
 from .memory import Plan, plan
 from .passes import INEXACT
+from .program import Part
 
 if TYPE_CHECKING:
     from .captured import Captured
@@ -156,6 +157,9 @@ def explained(captured: Captured) -> Explanation:
             stages.append(_stage(name, graph))
     stages.append(_stage("all", captured.graph, captured.plan.arena))
     changed = {name for (_, before), (name, after) in pairwise(history) if before.steps != after.steps}
+    parts = [step.op for step in captured.graph.steps if isinstance(step.op, Part)]
+    if all(part.program.layout.exact for part in parts):
+        changed.discard("levels")
     inexact = tuple(sorted(changed & INEXACT))
     lines = described(captured)
     return Explanation(

@@ -39,9 +39,9 @@ class Note:
         return "  ".join(part for part in (what, self.place) if part)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Step:
-    """`slot` becomes `op` of the values in the slots `inputs`."""
+    """`slot` becomes `op` of the values in the slots `inputs`. Not to be written into: graphs share steps."""
 
     op: Any
     inputs: tuple[int, ...]
@@ -84,6 +84,8 @@ class Graph:
         Results, by slot, that are to be written where a bound input lies.
     kept : tuple of int
         Results that stay where they are made until the next call: gradients of parameters.
+    late : tuple of int
+        Inputs that are known only when the results that do not need them have been made: cotangents.
     """
 
     inputs: tuple[int, ...]
@@ -96,6 +98,7 @@ class Graph:
     bound: tuple[int, ...] = ()
     updates: Mapping[int, int] = field(default_factory=dict)
     kept: tuple[int, ...] = ()
+    late: tuple[int, ...] = ()
 
     @property
     def results(self) -> tuple[int, ...]:

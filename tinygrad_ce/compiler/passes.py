@@ -1,5 +1,6 @@
 """Passes: each a small pure function from a Graph to an equal one.
 
+    levelled        single numbers, many at a time (levels.py)
     dead_code       steps that nothing needs
     folded          steps of constants alone are done once, here
     shared          a step that was done before is not done again
@@ -21,6 +22,7 @@ from ..op import Op
 from ..tracer import Kind
 from .graph import Graph, Note, Pull, Step, perform
 from .kernels import fused_losses
+from .levels import levelled
 from .record import astype, picked
 
 # -- dead code ---------------------------------------------------------------------------------------------------
@@ -377,6 +379,7 @@ def turned(graph: Graph) -> Graph:
 
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
+    "levels": levelled,
     "fused losses": fused_losses,
     "constants": folded,
     "algebra": simplified,
@@ -384,8 +387,9 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "transposed products": turned,
     "dead code": dead_code,
 }
-# Not bit for bit: the same sums in another order; the losses within a few units in the last place.
-INEXACT = frozenset({"transposed products", "fused losses"})
+# Not bit for bit: the same sums in another order; the losses within a few units in the last place, and so functions
+# of single numbers that NumPy computes otherwise on arrays: exp, tanh, ...
+INEXACT = frozenset({"levels", "transposed products", "fused losses"})
 
 
 def optimised(graph: Graph, passes: Mapping[str, Callable[[Graph], Graph]]) -> tuple[Graph, list[tuple[str, Graph]]]:

@@ -18,7 +18,9 @@ from ..ops.indexing import add_rows, getitem, repeats_rows, scatter_add
 from ..tracer import Kind
 from .graph import JOINING, Pull, Step
 from .kernels import KERNELS
-from .record import astype, picked
+from .literals import said
+from .program import Part, exported
+from .record import astype, element, number, picked
 
 # Functions that are a ufunc's reduction, said more shortly.
 REDUCTIONS: dict[Any, np.ufunc] = {np.sum: np.add, np.max: np.maximum, np.min: np.minimum, np.prod: np.multiply}
@@ -79,6 +81,8 @@ def phrase(
         return special(step, args, kinds, out, names)
     if isinstance(step.op, (Op, Pull)):
         return _whole(step, args, kinds, names), True
+    if isinstance(step.op, Part):
+        return _part(step.op, args, names), True
     if step.op in _INFIX and all(_is_number(kinds[i]) for i in step.inputs) and not step.params:
         return f"{args[0]} {_INFIX[step.op]} {args[1]}", True
     return _call(step, args, out, names)
@@ -102,31 +106,6 @@ def _call(step: Step, args: Sequence[str], out: str | None, names: Names) -> tup
     given = [f"[{', '.join(args)}]"] if op in JOINING else list(args)
     given += [f"{k}={said(v)}" for k, v in params.items()]
     return f"{function}({', '.join([*given, *([f'out={out}'] if out else [])])})", out is None
-
-
-def said(x: Any) -> str:
-    """A parameter as Python text."""
-    if isinstance(x, np.dtype):
-        return (
-            f"np.{x.name}"
-            if x.name in ("float32", "float64", "int64", "bool", "complex128")
-            else f"np.dtype({x.str!r})"
-        )
-    if isinstance(x, type) and issubclass(x, np.generic):
-        return f"np.{x.__name__}"
-    if isinstance(x, type):
-        return x.__name__
-    if isinstance(x, slice):
-        return f"slice({said(x.start)}, {said(x.stop)}, {said(x.step)})"
-    if isinstance(x, tuple):
-        return f"({''.join(said(i) + ', ' for i in x).rstrip(' ' if len(x) == 1 else ', ')})"
-    if isinstance(x, list):
-        return f"[{', '.join(said(i) for i in x)}]"
-    if isinstance(x, float) and (x != x or x in (np.inf, -np.inf)):
-        return f"float('{x}')"
-    if isinstance(x, np.generic):
-        return said(x.item())
-    return repr(x)
 
 
 def key_said(key: Any) -> str:
@@ -263,12 +242,29 @@ def _whole(step: Step, args: Sequence[str], kinds: Mapping[int, Kind], names: Na
     return f"float({text})" if kinds[step.slot].sort == "float" else text
 
 
+def _part(part: Part, args: Sequence[str], names: Names) -> str:
+    """A part of a Program, of which there is one in each set of buffers."""
+    helper = names.helper(part.program, "levelled")
+    local = helper.replace("levelled", "levels")
+    names.functions[local] = f"{helper}()"
+    return f"{local}[{part.position}]({', '.join(args[part.follows :])})"
+
+
+def _exported(step: Step, args: Any, kinds: Any, out: str | None, names: Names) -> tuple[str, bool]:
+    kind = kinds[step.slot]
+    text = f"{args[0]}[{step.params['at']}]" + (" != 0" if kind.dtype.kind == "b" else "")
+    return (f"np.array({text})" if kind.sort == "array" else text), True
+
+
 Phrase = Callable[[Step, Any, Any, Any, Names], tuple[str, bool]]
 _SPECIAL: dict[Any, Phrase] = {
     **dict.fromkeys(REDUCTIONS, _reduction),
     np.mean: _mean,
     np.where: _where,
     picked: _getitem,
+    element: lambda step, args, *_: (f"{args[0]}.item({step.params['at']})", True),
+    exported: _exported,
+    number: lambda step, args, *_: (f"float({args[0]})", True),
     getitem: _picked,
     scatter_add: _scattered,
     astype: _astype,

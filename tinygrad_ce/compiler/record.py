@@ -2,6 +2,7 @@
 
     Recorder            a Tape of Steps
     record(f, ...)      f's steps, with sweeps inside it swept as eager code sweeps
+    number, element     steps that make Python floats
 
 An op's kernel is run on traced arrays, so that its NumPy calls are written down. Where that fails, because the kernel
 looks at data, or where it asks what kind of array it was given, the op is one step, taken whole.
@@ -10,22 +11,25 @@ looks at data, or where it asks what kind of array it was given, the op is one s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+from heapq import heappop, heappush
 from threading import get_ident
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from ..choice import Choice, _chosen, choose
 from ..derivation import AUTODIFF, Derivation
-from ..node import Node, plain
+from ..node import Node, plain, retained
 from ..op import Op, Shortcut
 from ..ops.passthrough import FACTS
-from ..tracer import SHAPED_BY_DATA, NotCaptured, Tape, Tracer, require_shaped
-from ..tracing import here
+from ..registry import registry
+from ..tracer import SHAPED_BY_DATA, Kind, NotCaptured, Tape, Tracer, require_shaped
+from ..tracing import here, innermost, told
 from .graph import JOINING, Note, Pull, perform
 
 
@@ -41,9 +45,18 @@ class Recorder(Tape):
         self.notes: dict[int, Note] = {}
         self.tracers: dict[int, Tracer] = {}  # of the inputs
         self.views: dict[int, int] = {}  # results that share memory with an input, and with which
+        self._places: dict[Any, Note] = {}
+        self._exact = _exact()
 
     def _tracer(self, data: Any) -> Tracer:
         return LowTracer(self, self._next(data), data)
+
+    def _next(self, data: Any) -> int:
+        if type(data) is not float and not isinstance(data, (np.number, np.bool_)):
+            return super()._next(data)
+        slot = len(self.kinds)
+        self.kinds[slot] = _kind(type(data))  # type: ignore[arg-type]
+        return slot
 
     def input(self, data: Any) -> Tracer:
         traced = self._tracer(data)
@@ -81,6 +94,89 @@ class Recorder(Tape):
             del self.steps[before:]
             return None
         return out
+
+    def number(self, ufunc: np.ufunc, inputs: Sequence[Any]) -> Any:
+        """A ufunc of single numbers: an op, whose result is a Python float, where it is the same on floats as on
+        arrays; else the ufunc. None where one is no such number.
+
+        A function of single numbers takes very many such steps, so this is the short way.
+        """
+        self.require_open()
+        data, floats = [], True
+        for x in inputs:
+            if type(x) is LowTracer:
+                if x.tape is not self:
+                    return None
+                x = x.example
+            if type(x) is not float and type(x) is not int:
+                if not isinstance(x, (np.number, np.bool_)):
+                    return None
+                floats = False
+            data.append(x)
+        op = self._exact.get(ufunc) if floats else None
+        note = self.note
+        if op is not None and (op.name != "power" or note is None):
+            slots = tuple([x.slot if type(x) is LowTracer else self.slot_of(float(x)) for x in inputs])
+            slot = len(self.kinds)
+            self.kinds[slot] = _FLOAT
+            self.notes[slot] = note = note or self._placed(op.name)
+            self.steps.append((op, slots, _NOTHING, slot, note))
+            return LowTracer(self, slot, op.scalar(*map(float, data)))  # type: ignore[misc]
+        if ufunc.signature is not None or ufunc.nout != 1:
+            return None
+        return self._step(ufunc, inputs, _NOTHING, ufunc(*data), ufunc.__name__)
+
+    def _placed(self, name: str) -> Note:
+        """A Note of where an op is used: one for each line."""
+        frame = innermost()
+        key = frame.f_code, frame.f_lineno, name
+        if key not in self._places:
+            self._places[key] = Note(told(frame), name)
+        return self._places[key]
+
+    def numbers(
+        self,
+        held: Mapping[int, Any],
+        pending: list[int],
+        found: dict[int, Node],
+        adjoints: dict[int, Any],
+        useful: set[int] | None,
+    ) -> None:
+        """Sweep on while nodes are elementwise and traced floats: the loop of `reverse`, without its detours."""
+        while pending:
+            number = -pending[0]
+            node = found[number]
+            op, data, g = node.op, node._data, adjoints[number]
+            if op is None or op.partials is None or number in held or number in retained:
+                return
+            if type(data) is not LowTracer or type(data.example) is not float or data.tape is not self:
+                return
+            if type(g) is not LowTracer and type(g) is not float:
+                if np.shape(g):
+                    return
+                g = float(g)
+            before, forward = len(self.steps), self.notes.get(data.slot)
+            key = forward, op
+            if key not in self._places:
+                self._places[key] = Note(forward.place if forward else "", op.name, op.default)
+            outer, self.note = self.note, self._places[key]
+            try:
+                sent = _gradients(node, g, useful)
+            except (NotCaptured, ArithmeticError, TypeError, AttributeError):
+                del self.steps[before:]
+                return
+            finally:
+                self.note = outer
+            heappop(pending)
+            del found[number], adjoints[number]
+            for x, gx in sent:
+                k = x.number
+                if k in adjoints:
+                    adjoints[k] = adjoints[k] + gx
+                else:
+                    adjoints[k] = gx
+                    found[k] = x
+                    heappush(pending, -k)
 
     def take(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A NumPy function: its arrays become inputs, the rest of its arguments parameters."""
@@ -157,12 +253,29 @@ class Recorded(Choice):
     def of(self, op: Op) -> Derivation:
         return self._recorder.pull(op, self._asked.of(op), op.name)
 
+    def quickly(self, create_graph: bool, wanted: Mapping[int, Any] | None) -> Any:
+        plainly = self._asked.request is None and not create_graph
+        return partial(self._recorder.numbers, {} if wanted is None else wanted) if plainly else None
+
     def shortcut(self, node: Node, held: Mapping[int, Any]) -> tuple[Shortcut, Node] | None:
         jump = self._asked.shortcut(node, held)
         if jump is None:
             return None
         derivation = self._recorder.pull(node.op, jump[0].derivation, f"{node.op.name} over {jump[1].op.name}")
         return replace(jump[0], derivation=derivation), jump[1]
+
+
+def _gradients(node: Node, g: Any, useful: set[int] | None) -> list[tuple[Any, Any]]:
+    """What an elementwise node of floats sends to its inputs: (input, gradient); as the rule of such an op does."""
+    data = [plain(x) for x in node.inputs]
+    sent = []
+    for x, p in zip(node.inputs, node.op.partials, strict=True):
+        if p is None or not isinstance(x, Node) or not x.requires_grad:
+            continue
+        if useful is None or x.number in useful:
+            gx = (g if p == 1.0 else g * p) if type(p) is float else g * p(node._data, *data)
+            sent.append((x, gx.as_float() if type(gx) is LowTracer else float(gx)))
+    return sent
 
 
 @contextmanager
@@ -202,11 +315,17 @@ class LowTracer(Tracer):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if self._foreign:
             return getattr(ufunc, method)(*[_stood_for(x) for x in inputs], **kwargs)
+        if kwargs.get("out") == (self,) and inputs[0] is self and type(self.example) is float:
+            kwargs = {}  # x -= y of a number makes another
         if kwargs.get("out") is not None or method == "at":
             return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
         if any(isinstance(x, Node) for x in inputs):
             return NotImplemented
         self.tape.require_open()
+        if method == "__call__" and not kwargs and type(self.example) is not np.ndarray:
+            found = self.tape.number(ufunc, inputs)
+            if found is not None:
+                return found
         return _recorder(inputs).take(ufunc if method == "__call__" else getattr(ufunc, method), inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -242,6 +361,9 @@ class LowTracer(Tracer):
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         return self.tape.take(astype, (self,), {"dtype": np.dtype(dtype)})
 
+    def as_float(self) -> Any:
+        return self if type(self.example) is float else self.tape.take(number, (self,), {})
+
     @property
     def T(self) -> Any:
         return np.transpose(self)
@@ -253,6 +375,25 @@ class LowTracer(Tracer):
     def transpose(self, *axes: Any) -> Any:
         only: Any = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return self.tape.take(np.transpose, (self,), {"axes": only})
+
+
+def _hasten(name: str, ufunc: np.ufunc, reflected: bool = False) -> None:
+    """Give LowTracer an operator that takes the short way of traced floats."""
+    inherited = getattr(LowTracer, name)
+
+    def operate(self: LowTracer, other: Any) -> Any:
+        if type(self.example) is float and get_ident() == self.tape.thread:
+            found = self.tape.number(ufunc, (other, self) if reflected else (self, other))
+            if found is not None:
+                return found
+        return inherited(self, other)
+
+    setattr(LowTracer, name, operate)
+
+
+for _name, _ufunc in (("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("truediv", np.divide)):
+    _hasten(f"__{_name}__", _ufunc)
+    _hasten(f"__r{_name}__", _ufunc, reflected=True)
 
 
 def _stood_for(x: Any) -> Any:
@@ -270,6 +411,35 @@ def picked(x: Any, *, key: Any) -> Any:
 def astype(x: Any, dtype: Any) -> Any:
     """x in another dtype, as a function."""
     return x.astype(dtype)
+
+
+def number(x: Any) -> float:
+    """x, of one element, as a Python float."""
+    return float(x)
+
+
+def element(x: Any, *, at: int) -> Any:
+    """An element of an array, as a Python number."""
+    return x.item(at)
+
+
+_NOTHING = MappingProxyType[str, Any]({})
+
+
+@cache
+def _kind(number: Callable[[int], Any]) -> Kind:
+    """The Kind of a type of numbers: one object, by which steps of numbers are known quickly."""
+    return Kind.of(number(0))
+
+
+_FLOAT = _kind(float)
+
+
+@cache
+def _exact() -> dict[np.ufunc, Op]:
+    """Ops that are the same on Python floats as on arrays, bit for bit, and the operator `**`, by ufunc."""
+    names = ("add", "subtract", "multiply", "divide", "negative", "positive", "power")
+    return {getattr(np, n): registry[n] for n in names}
 
 
 def whole(op: Op) -> bool:

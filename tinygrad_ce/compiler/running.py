@@ -6,6 +6,7 @@ Runner      runs one captured form
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,12 +88,15 @@ class Runner:
         return [made_leaf(x, False) if v else x for x, v in zip(made, captured.values, strict=False)], made[n:]
 
 
+_data = attrgetter("_data")
 Reader = Callable[[Sequence[Any]], Any]  # of the leaves of the arguments
 Writer = Callable[[Sequence[Any], Any], None]
 
 
 def _reader(source: Any, captured: Captured) -> Reader:
     """What gives one of the graph's inputs at a call."""
+    if type(source) is list:  # single numbers of very many Values
+        return _together([captured.reached[i - captured.arguments] for i in source])
     if type(source) is not int:
         return lambda leaves: source()
     if source < captured.arguments:
@@ -102,8 +106,14 @@ def _reader(source: Any, captured: Captured) -> Reader:
     return lambda leaves: value._data
 
 
+def _together(values: Sequence[Value]) -> Reader:
+    return lambda leaves: np.array(list(map(_data, values)))
+
+
 def _writer(what: str, whose: Any, key: Any) -> Writer:
     """What puts a result where f would have put it."""
+    if what == "pack":
+        return lambda leaves, x: whose.write(x)
     if what == "grad":
         return lambda leaves, x: setattr(_value(whose, leaves), "grad", x)
     if what == "buffer":

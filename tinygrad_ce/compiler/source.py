@@ -6,7 +6,6 @@ loaded(text)            what `make` of such a text is
 
 from __future__ import annotations
 
-import base64
 import linecache
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -16,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from .graph import JOINING, Graph, Step
+from .literals import literal, said
 from .memory import Plan
-from .phrases import RESULT, Names, phrase, said
+from .phrases import RESULT, Names, phrase
 
 _SERIAL = count(1).__next__
 _COLUMN = 62
@@ -74,7 +74,7 @@ class Writer:
             except ValueError:
                 untold[local] = x
         helpers = [f"# {n} has no text of its own: it has to be given." for n in untold] + helpers
-        imports += ["import base64"] if any("base64." in line for line in constants) else []
+        imports += ["import base64"] if any("base64." in line for line in [*constants, *helpers]) else []
         head = [f'"""{about}"""', "", *sorted(imports), "import numpy as np", "", "", *helpers]
         return "\n".join([*head, *self._make(name, constants)]) + "\n", untold
 
@@ -254,29 +254,6 @@ def shortened(place: str) -> str:
 def identifier(text: str) -> str:
     made = "".join(c if c.isalnum() or c == "_" else "_" for c in text).strip("_") or "x"
     return made if not made[0].isdigit() else f"x{made}"
-
-
-def literal(x: Any) -> str:
-    """An array as Python text."""
-    array = np.asarray(x)
-    dtype = said(array.dtype)
-    if isinstance(x, np.generic):
-        short = x.dtype.kind in "fiub" and "(" not in dtype
-        return f"{dtype}({said(x.item())})" if short else f"np.asarray({said(x.item())}, {dtype})[()]"
-    plain = array.size and array.dtype.kind in "fiub"
-    if plain and (array == array.flat[0]).all() and not (array.dtype.kind == "f" and np.signbit(array).any()):
-        return f"np.full({said(array.shape)}, {said(array.flat[0])}, {dtype})"
-    if plain and array.ndim == 1 and array.dtype.kind == "i" and np.array_equal(array, np.arange(array.size)):
-        return f"np.arange({array.size}, dtype={dtype})"
-    order: Any = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    suffix = "" if order == "C" else ', order="F"'
-    if array.size <= 16 and array.dtype.kind in "fiub":
-        flat = array.ravel(order).tolist()
-        return f"np.array({said(flat)}, {dtype}).reshape({said(array.shape)}{suffix})"
-    if array.dtype.kind not in "fciub":
-        raise ValueError(f"a constant of dtype {array.dtype} has no text")
-    data = base64.b64encode(array.tobytes(order)).decode()
-    return f"np.frombuffer(base64.b64decode({data!r}), {dtype}).reshape({said(array.shape)}{suffix})"
 
 
 def loaded(text: str, name: str, injected: Mapping[str, Any] | None = None) -> Any:

@@ -26,6 +26,7 @@ from ..derivation import each, whole
 from ..node import Node, plain
 from ..op import Op
 from .graph import Pull
+from .program import Program
 
 _MODULES = {np: "np", math: "math", operator: "operator"}
 
@@ -87,6 +88,8 @@ class Texts:
             self.lines += [f"{name} = functools.partial({kernel}{given})", "", ""]
         elif isinstance(thing, Pull):
             self._rule(thing, name)
+        elif isinstance(thing, Program):
+            self.lines += thing.definition(name, self.name)
         elif isinstance(thing, np.ufunc) or (isinstance(thing, type) and thing.__module__.startswith("numpy")):
             module = _scipy(thing) if isinstance(thing, np.ufunc) else thing.__module__
             self.imports.add(f"from {module} import {thing.__name__} as {name}")
