@@ -175,12 +175,8 @@ def changed(node: Node) -> None:
         rebound[number] = Clock.last = next_number()
 
 
-def changed_together(nodes: Sequence[Node]) -> None:
-    """`changed` of many nodes, at one moment."""
-    numbers = [node.number for node in nodes]
-    if not rebound.keys() >= set(numbers):
-        for node in nodes:
-            changed(node)
+def changed_together(numbers: Sequence[int]) -> None:
+    """Take note of nodes, by number, of which note was taken before, that their data has changed again."""
     with Clock.lock:
         Clock.last = next_number()
         rebound.update(dict.fromkeys(numbers, Clock.last))

@@ -77,6 +77,15 @@ def _weighed(x: list[Any], weights: list[Any], bias: Any) -> Any:
     return sum([w * xi for w, xi in zip(weights, x, strict=True)], bias)
 
 
+COMPILED = f"{OURS}, compiled"
+
+
+def _compiled_demo() -> Run:
+    import tinygrad_ce
+
+    return tinygrad_ce.compile(_demo(OURS))
+
+
 def _demo(library: str) -> Run:
     value = _values(library)
     network = Network.random(value, (2, 16, 16, 1))
@@ -137,7 +146,10 @@ def _demo_row(collector: bool) -> Row:
         what="A step of a scalar MLP 2-16-16-1 on 100 points, margin loss and L2: forward, backward, descent.",
         unit="step",
         baseline="micrograd",
-        competitors=tuple(Competitor(name, partial(_demo, name), needs=name) for name in (OURS, "micrograd")),
+        competitors=(
+            *(Competitor(name, partial(_demo, name), needs=name) for name in (OURS, "micrograd")),
+            Competitor(COMPILED, _compiled_demo, needs=OURS),
+        ),
         aim=_AIM,
         collector=collector,
         answers=3,

@@ -28,7 +28,8 @@ def compile(
         Takes and returns Values, arrays and numbers, in nested containers if it likes. It may close over leaf Values,
         call `backward` and transforms, and step an optimiser.
     without : collection of str
-        Passes to leave out: "fused losses", "constants", "algebra", "common", "transposed products", "dead code".
+        Passes to leave out: "levels", "fused losses", "constants", "algebra", "common", "transposed products",
+        "dead code".
     in_place : bool
         Whether steps may write over operands that nobody needs any more.
     cache_size : int
@@ -60,7 +61,8 @@ def compile(
     run.
 
     Results are eager code's bit for bit, but for "transposed products", whose sums may be taken in another order, and
-    "fused losses": a few units in the last place. `explain()` says which of them were made.
+    "fused losses" and functions of single numbers as NumPy computes them ("levels"): a few units in the last place.
+    `explain()` says which of them were made.
 
     Examples
     --------

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
 from ..tracer import Kind
 from .graph import Graph, Step
-from .layout import Layout, Work, laid_out
+from .layout import Layout, View, laid_out
 from .program import Part, Program, exported
 from .record import element
-from .scalars import Group, Numbers, grouped
+from .scalars import SUM, Group, Numbers, grouped, single
 
 FEW = 100  # steps of single numbers that are left as they are
 STEP, CALL, ENTRY, READ = 0.06, 1.2, 0.003, 0.1  # microseconds: a line of Python, a NumPy call, an entry, a number read
@@ -27,7 +28,7 @@ def levelled(graph: Graph) -> Graph:
     Each operation is the one that the steps were, and sums are taken in their order. What NumPy computes otherwise
     than Python's `math` (exp, tanh, ...) may differ in the last digits.
     """
-    if len(graph.steps) < FEW:
+    if sum(single(graph.kinds[step.slot]) for step in graph.steps) < FEW:
         return graph
     numbers = Numbers(graph)
     if numbers.steps < FEW:
@@ -35,20 +36,24 @@ def levelled(graph: Graph) -> Graph:
     groups = grouped(numbers)
     stacks = [step for _, step in numbers.apart if _joins(step, numbers)]
     layout = laid_out(numbers, groups, [[numbers.at[i] for i in step.inputs] for step in stacks])
-    if _cost(layout, groups) > STEP * sum(len(g.nodes) for g in groups):
+    if _cost(layout) > _cost_alone(numbers, groups):
         return graph
     made = _Rewriter(graph, numbers, groups, layout, stacks).graph()
     layout.forget()
     return made
 
 
-def _cost(layout: Layout, groups: Sequence[Group]) -> float:
-    def of(work: Work) -> float:
-        return CALL * (1 + len(work.gathers)) + ENTRY * float(
-            np.prod(work.operands[0].shape if work.operands and hasattr(work.operands[0], "shape") else work.out.shape)
-        )
+def _cost(layout: Layout) -> float:
+    """What they take together, in microseconds."""
+    calls = sum(1 + len(work.gathers) for _, work in layout.work)
+    entries = sum(prod(x.shape) for _, work in layout.work for x in (work.out, *work.operands) if isinstance(x, View))
+    return CALL * calls + ENTRY * entries / 2 + READ * len(layout.numbers.exported)
 
-    return sum(of(work) for _, work in layout.work) + READ * len(layout.numbers.exported)
+
+def _cost_alone(numbers: Numbers, groups: Sequence[Group]) -> float:
+    """What they take one by one."""
+    sums = sum(len(numbers.operands[n]) - 1 for g in groups if g.function is SUM for n in g.nodes)
+    return STEP * (sums + sum(len(g.nodes) for g in groups if g.function is not SUM))
 
 
 def _joins(step: Step, numbers: Numbers) -> bool:

@@ -8,12 +8,12 @@ joined(...)     a step that puts numbers into one array
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ..node import changed_together, plain
+from ..node import changed, changed_together, plain
 from ..tracer import Kind
 from ..value import Value
 from .graph import Graph, Note, Step
@@ -33,6 +33,7 @@ class Pack:
     values: list[Value]
     members: list[int]
     slot: int
+    _numbers: list[int] = field(default_factory=list)  # of the Values, once they have been written to
 
     def read(self) -> Any:
         """The array, of gradients, from what the Values hold now."""
@@ -43,7 +44,12 @@ class Pack:
         if self.what == "data":
             for value, x in zip(self.values, array.tolist(), strict=True):
                 value._data = x
-            changed_together(self.values)
+            if self._numbers:
+                changed_together(self._numbers)
+            else:
+                for value in self.values:
+                    changed(value)
+                self._numbers = [value.number for value in self.values]
         else:
             for value, x in zip(self.values, array.tolist(), strict=True):
                 value.grad = x
