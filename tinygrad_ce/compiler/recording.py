@@ -219,10 +219,13 @@ def _record(
     return made
 
 
-def _drawn() -> tuple[Any, ...]:
+def _drawn() -> Any:
     """How far NumPy's global generator is."""
-    state: Any = np.random.get_state(legacy=True)
-    return state[0], state[1].tobytes(), *state[2:]
+
+    def told(x: Any) -> Any:
+        return {k: told(v) for k, v in x.items()} if isinstance(x, dict) else getattr(x, "tobytes", lambda: x)()
+
+    return told(np.random.get_state(legacy=False))
 
 
 class Regrouping(Exception):

@@ -28,6 +28,7 @@ from ..op import Op
 from .graph import Pull
 from .program import Program
 
+_PACKAGE = __name__.partition(".")[0]
 _MODULES = {np: "np", math: "math", operator: "operator"}
 
 
@@ -73,7 +74,10 @@ class Texts:
             if module is not np:
                 self.imports.add(f"import {module.__name__}")
             return _MODULES[module]
-        raise Untold(f"module {module.__name__}")
+        if module.__name__.partition(".")[0] == _PACKAGE:
+            raise Untold(f"module {module.__name__}")
+        self.imports.add(f"import {module.__name__}")
+        return module.__name__
 
     def _define(self, thing: Any, name: str) -> None:
         if thing is Node:
@@ -85,7 +89,8 @@ class Texts:
             self.imports.add("import functools")
             kernel = self.name(thing.kernel, f"{thing.name}_kernel")
             given = "".join(f", {k}={_literal(v)}" for k, v in defaults.items())
-            self.lines += [f"{name} = functools.partial({kernel}{given})", "", ""]
+            apply = f"{name}.apply = lambda inputs, params: {kernel}(*inputs, **params)"
+            self.lines += [f"{name} = functools.partial({kernel}{given})", apply, "", ""]
         elif isinstance(thing, Pull):
             self._rule(thing, name)
         elif isinstance(thing, Program):
@@ -119,7 +124,9 @@ class Texts:
             one = f"gradients[{pull.position}] if isinstance(gradients, (tuple, list)) else gradients"
             self.lines += [f"    return {one}", "", ""]
         else:
-            raise Untold(f"rule {qualified}")
+            position = pull.position
+            one = f"{self.name(rule, name + '_rule')}(g, out, inputs, params, ({position},))[{position}]"
+            self.lines += [f"def {name}(g, out, *inputs, **params):", f"    return {one}", "", ""]
 
     def _function(self, f: types.FunctionType, name: str) -> None:
         wrapped = getattr(f, "__wrapped__", None)
@@ -153,15 +160,17 @@ class Texts:
         self._write(_Renamed(becomes).visit(tree), name)
 
     def _opened(self, tree: Any, table: Mapping[str, Any]) -> Any:
-        """With `op.decomposition` as a function of its own."""
+        """With `op.decomposition`, and functions of the package's modules, as functions of their own."""
         for node in ast.walk(tree):
             for field, old in ast.iter_fields(node):
                 if isinstance(old, ast.Attribute) and isinstance(old.value, ast.Name):
                     op = table.get(old.value.id)
-                    if isinstance(op, Op) and old.attr in ("decomposition", "kernel"):
+                    if isinstance(op, types.ModuleType) and op.__name__.startswith(f"{_PACKAGE}."):
+                        setattr(node, field, ast.Name(self.name(getattr(op, old.attr), old.attr), ast.Load()))
+                    elif isinstance(op, Op) and old.attr in ("decomposition", "kernel"):
                         name = self.name(getattr(op, old.attr), f"{op.name}_{old.attr}")
                         setattr(node, field, ast.Name(name, ast.Load()))
-                    elif isinstance(op, Op):
+                    elif isinstance(op, Op) and old.attr != "apply":
                         raise Untold(f"{op.name}.{old.attr}")
         return tree
 
@@ -279,6 +288,8 @@ def _literal(thing: Any, texts: Texts | None = None) -> str:
         if isinstance(thing, (frozenset, set)):
             return f"frozenset([{', '.join(parts)}])"
         return f"[{', '.join(parts)}]" if isinstance(thing, list) else f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+    if isinstance(thing, dict):
+        return f"{{{', '.join(f'{_literal(k, texts)}: {_literal(x, texts)}' for k, x in thing.items())}}}"
     if isinstance(thing, np.generic) and thing.dtype.kind in "fiub":
         number = _literal(thing.item())
         return f"bool({number})" if thing.dtype.kind == "b" else f"np.{type(thing).__name__}({number})"
