@@ -102,6 +102,17 @@ def _plus_negative(step: Step, known: Defined) -> Step | None:
     return None
 
 
+def _swapped(step: Step, known: Defined) -> Step | None:
+    """Two axes swapped are axes transposed."""
+    n = len(known.kinds[step.slot].shape)
+    a, b = [step.params[k] % n for k in ("axis1", "axis2")] if set(step.params) == {"axis1", "axis2"} else (0, 0)
+    if a == b or known.kinds[step.inputs[0]].sort != "array":
+        return None
+    axes = list(range(n))
+    axes[a], axes[b] = b, a
+    return replace(step, op=np.transpose, params={"axes": tuple(axes)})
+
+
 def _transposed_twice(step: Step, known: Defined) -> int | Step | None:
     inner = known.by(step.inputs[0], np.transpose)
     if inner is None:
@@ -188,6 +199,7 @@ ALGEBRA: dict[Any, tuple[Rule, ...]] = {
     np.bitwise_or: (_is_positive_or_nan,),
     np.negative: (_negated_twice, _negative_product),
     np.transpose: (_transposed_twice,),
+    np.swapaxes: (_swapped,),
     np.reshape: (_reshaped_twice,),
     np.broadcast_to: (_cast_to_own,),
     np.squeeze: (_cast_to_own,),

@@ -16,6 +16,10 @@ from ...tracer import Kind
 from ..graph import Graph, Step
 
 
+# Views of all that there is, in order, in another shape.
+_WHOLE = frozenset({np.reshape, np.transpose, np.swapaxes, np.expand_dims, np.squeeze})
+
+
 class Defined:
     """What each slot is made by, so far."""
 
@@ -59,6 +63,18 @@ class Defined:
             first = np.ravel(x)[0]
             return float(first) if x.size == 1 or (x == first).all() else None
         return None
+
+    def in_rows(self, slot: int) -> bool:
+        """Whether a slot lies in memory row after row without gaps, or is the caller's, so that a copy may be made."""
+        kind = self.kinds[slot]
+        if kind.sort != "array" or kind.order != tuple(range(len(kind.shape))):
+            return False
+        while slot in self.views and slot in self.steps:
+            step = self.steps[slot]
+            if step.op not in _WHOLE:
+                return False
+            slot = step.inputs[self.views[slot]]
+        return self.kinds[slot].sort == "array"
 
     def alike(self, a: int, b: int) -> bool:
         """Whether one may stand for the other: the same sort, dtype and shape."""
