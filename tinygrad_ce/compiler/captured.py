@@ -7,7 +7,7 @@ Instance        the functions of one set of buffers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,9 +64,10 @@ class Captured:
             kept=tuple([slot for _, slot in self.kept]),
         )
         raw = dead_code(raw)
-        self.raw = raw
-        self.graph, self.history = optimised(raw, passes)
-        self.graph = settled(self.graph)
+        examples = {slot: x.example for slot, x in recorder.tracers.items()}
+        self.graph, history = optimised(replace(raw, examples=examples), passes)
+        self.raw, self.history = raw, [(name, replace(graph, examples={})) for name, graph in history]
+        self.graph = settled(replace(self.graph, examples={}))
         self._split()
         early = len(self.outputs) + len(self.written_slots)
         boundary = self.boundary if made.seeds else None

@@ -14,6 +14,7 @@ These functions come along in the text of what is compiled, so they speak of Num
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -150,14 +151,21 @@ def fused_losses(graph: Graph) -> Graph:
             kept.append(step)
             continue
         (z, y, _), reduction = step.inputs, step.params["reduction"]
-        n, k = kinds[z].shape
+        n, k = math.prod(kinds[y].shape), kinds[z].shape[-1]
+        deep = len(kinds[z].shape) > 2
+        if deep:  # rows of a batch of sequences, say, are rows
+            z = new(kept, np.reshape, (z,), {"shape": (n, k)}, step, "array", n, k)
+            y = new(kept, np.reshape, (y,), {"shape": (n,)}, step, "array", n)
+            kinds[y] = replace(kinds[y], dtype=kinds[step.inputs[1]].dtype)
         gradients = pulls.get(step.inputs, [])
         number = _number(constants, gradients[0].inputs[0]) if len(gradients) == 1 and reduction != "none" else None
         divisor = n if reduction == "mean" else 1
         if number is not None:
             p = new(kept, softmax_loss_and_gradient, (z, y), {"scale": number / divisor}, step, "array", n * k + n)
             g = new(kept, picked, (p,), {"key": slice(0, n * k)}, gradients[0], "array", n * k)
-            kept.append(Step(np.reshape, (g,), {"shape": (n, k)}, gradients[0].slot, gradients[0].note))
+            kept.append(
+                Step(np.reshape, (g,), {"shape": kinds[gradients[0].slot].shape}, gradients[0].slot, gradients[0].note)
+            )
             views[gradients[0].slot] = 0
             made[gradients[0].slot] = []
         else:
@@ -168,11 +176,24 @@ def fused_losses(graph: Graph) -> Graph:
                 if divisor != 1:
                     kind = kinds[scale]
                     scale = new(steps, np.divide, (scale, constant(float(divisor))), {}, one, kind.sort, *kind.shape)
-                steps.append(Step(softmax_gradient, (p, y, scale), {"classes": k}, one.slot, one.note))
+                if deep and kinds[scale].shape:
+                    scale = new(steps, np.reshape, (scale,), {"shape": (n,)}, one, "array", n)
+                made_of, options = (p, y, scale), {"classes": k}
+                if deep:
+                    rows = new(steps, softmax_gradient, made_of, options, one, "array", n, k)
+                    steps.append(Step(np.reshape, (rows,), {"shape": kinds[one.slot].shape}, one.slot, one.note))
+                    views[one.slot] = 0
+                else:
+                    steps.append(Step(softmax_gradient, made_of, options, one.slot, one.note))
                 made[one.slot] = steps
         size = kinds[p].size
         if reduction == "none":
-            kept.append(Step(picked, (p,), {"key": slice(size - n, size)}, step.slot, step.note))
+            own = {"key": slice(size - n, size)}
+            if deep:
+                losses = new(kept, picked, (p,), own, step, "array", n)
+                kept.append(Step(np.reshape, (losses,), {"shape": kinds[step.slot].shape}, step.slot, step.note))
+            else:
+                kept.append(Step(picked, (p,), own, step.slot, step.note))
             views[step.slot] = 0
             continue
         losses = new(kept, picked, (p,), {"key": slice(size - n, size)}, step, "array", n)
@@ -193,14 +214,15 @@ def _is_plain(step: Step, kinds: Any, constants: Any) -> bool:
     z, y, weight = step.inputs
     a, b, o = kinds[z], kinds[y], step.params
     return (
-        (a.sort, a.dtype, len(a.shape), a.order) == ("array", _FLOAT, 2, (0, 1))
+        (a.sort, a.dtype, a.order) == ("array", _FLOAT, tuple(range(len(a.shape))))
+        and len(a.shape) > 1
         and a.size > 0
         and b.sort == "array"
         and b.dtype.kind in "iu"
-        and b.shape == a.shape[:1]
+        and b.shape == a.shape[:-1]
         and weight in constants
         and constants[weight] is None
-        and (o["axis"] % 2, o["ignore_index"], o["label_smoothing"]) == (1, None, 0.0)
+        and (o["axis"] % len(a.shape), o["ignore_index"], o["label_smoothing"]) == (len(a.shape) - 1, None, 0.0)
     )
 
 

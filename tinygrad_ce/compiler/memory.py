@@ -20,7 +20,7 @@ import numpy as np
 
 from ..op import Op
 from ..tracer import Kind
-from .graph import JOINING, Graph, Note, Step
+from .graph import Graph, Note, Step
 from .phrases import writes
 
 ALIGNED = 64

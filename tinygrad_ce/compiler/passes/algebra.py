@@ -102,6 +102,21 @@ def _plus_negative(step: Step, known: Defined) -> Step | None:
     return None
 
 
+def _one_or_less(step: Step, known: Defined) -> Step | None:
+    """1 where a mask is, else exp(−|x|): the larger of the two, without a branch for each entry."""
+    if len(step.inputs) != 3:
+        return None
+    mask, one, e = step.inputs
+    power = known.by(e, np.exp)
+    turned = None if power is None else known.by(power.inputs[0], np.negative)
+    size = None if turned is None else known.steps.get(turned.inputs[0])
+    if size is None or size.op is not np.absolute or known.number(one) != 1.0 or known.kinds[mask].dtype.kind != "b":
+        return None
+    if not known.alike(e, step.slot) or known.kinds[mask].shape != known.kinds[e].shape:
+        return None
+    return Step(np.maximum, (e, mask), {}, step.slot, step.note)
+
+
 def _swapped(step: Step, known: Defined) -> Step | None:
     """Two axes swapped are axes transposed."""
     n = len(known.kinds[step.slot].shape)
@@ -200,6 +215,7 @@ ALGEBRA: dict[Any, tuple[Rule, ...]] = {
     np.negative: (_negated_twice, _negative_product),
     np.transpose: (_transposed_twice,),
     np.swapaxes: (_swapped,),
+    np.where: (_one_or_less,),
     np.reshape: (_reshaped_twice,),
     np.broadcast_to: (_cast_to_own,),
     np.squeeze: (_cast_to_own,),

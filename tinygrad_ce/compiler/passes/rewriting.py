@@ -14,7 +14,7 @@ import numpy as np
 
 from ...tracer import Kind
 from ..graph import Graph, Step
-
+from ..record import picked
 
 # Views of all that there is, in order, in another shape.
 _WHOLE = frozenset({np.reshape, np.transpose, np.swapaxes, np.expand_dims, np.squeeze})
@@ -71,10 +71,15 @@ class Defined:
             return False
         while slot in self.views and slot in self.steps:
             step = self.steps[slot]
-            if step.op not in _WHOLE:
+            if step.op not in _WHOLE and not self._is_run(step):
                 return False
             slot = step.inputs[self.views[slot]]
         return self.kinds[slot].sort == "array"
+
+    def _is_run(self, step: Step) -> bool:
+        """Whether a step picks entries of a vector that lie one after the other."""
+        key = step.params.get("key") if step.op is picked else None
+        return isinstance(key, slice) and key.step in (None, 1) and len(self.kinds[step.inputs[0]].shape) == 1
 
     def alike(self, a: int, b: int) -> bool:
         """Whether one may stand for the other: the same sort, dtype and shape."""
