@@ -14,21 +14,9 @@ import numpy as np
 
 from ...ops.attention import dropped, scaled_dot_product_attention
 from ...ops.normalization import layer_norm, rms_norm
-from ...tracer import NotCaptured
 from .. import blocks
-
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-
-
-def call(kernel: Callable[..., Any], *arrays: Any, **params: Any) -> Any:
-    """A kernel as one step."""
-    return arrays[0].tape.take(kernel, arrays, params)
-
-
-def require(fits: bool) -> None:
-    if not fits:
-        raise NotCaptured("an opening that is not for such arguments")
-
+from .image_openings import IMAGES
+from .kernel_calls import FLOATS, call, require
 
 # -- attention -----------------------------------------------------------------------------------------------------
 
@@ -38,7 +26,7 @@ def _scaled(query: Any, scale: float | None) -> Any:
 
 
 def _weights(q: Any, k: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
-    require(q.dtype in _FLOATS and q.dtype == k.dtype and q.shape[:-2] == k.shape[:-2] and q.size and k.size)
+    require(q.dtype in FLOATS and q.dtype == k.dtype and q.shape[:-2] == k.shape[:-2] and q.size and k.size)
     scores = np.matmul(_scaled(q, scale), np.swapaxes(k, -1, -2))
     if mask is not None:
         require(np.broadcast_shapes(mask.shape, scores.shape) == scores.shape)
@@ -81,7 +69,7 @@ def _norm(centre: bool) -> tuple[Callable[..., Any], ...]:
     def parts(x: Any, weight: Any, bias: Any, axes: int, eps: float) -> tuple[Any, int, int]:
         k = math.prod(x.shape[x.ndim - axes :])
         n = x.size // k if k else 0
-        require(x.dtype in _FLOATS and n > 0 and all(w is None or w.dtype == x.dtype for w in (weight, bias)))
+        require(x.dtype in FLOATS and n > 0 and all(w is None or w.dtype == x.dtype for w in (weight, bias)))
         w, b = [a if a is None else np.reshape(a, (k,)) for a in (weight, bias)]
         return call(blocks.norm_parts, np.reshape(x, (n, k)), w, b, eps=eps, centre=centre), n, k
 
@@ -118,6 +106,7 @@ def _like(x: Any, other: Any) -> Any:
 
 _ATTENTION = scaled_dot_product_attention
 OPENED: dict[Any, Callable[..., Any]] = {
+    **IMAGES,
     _ATTENTION: _attention,
     (_ATTENTION, "analytic", 0): _to_query,
     (_ATTENTION, "analytic", 1): _to_key,
