@@ -7,7 +7,7 @@
 
 For rows z with true class y and e = exp(z − c):  loss log1p(Σ_{j≠y} e_j / e_y), gradient e_i / Σe, and at y not
 ŷ − 1, which cancels, but −Σ_{j≠y} e_j / Σe. Within ±200, c = 0 and nothing is rounded but exp; elsewhere c is the
-largest score, and what z − c loses is made good. Sums of up to 64 classes are taken in longdouble.
+largest score, and what z − c loses is made good.
 
 These functions come along in the text of what is compiled, so they speak of NumPy alone.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,15 @@ def softmax_loss_and_gradient(z: Any, y: Any, *, scale: Any, out: Any = None) ->
     out = np.empty(n * k + n) if out is None else out
     gradient, losses = out[: n * k].reshape(n, k), out[n * k :]
     at = positions(y, n, k)
-    rows = max(65536 // k, 1)
-    for i in range(0, n, rows):
-        e = gradient[i : i + rows]
-        own, rest, total = apart(z[i : i + rows], at[i : i + rows] - i * k, e, losses[i : i + rows])
+    step = n if n * k <= 65536 else max(65536 // k, 1)
+    for i in range(0, n, step):
+        here, e = at[i : i + step], gradient[i : i + step]
+        here = here - i * k if i else here
+        rest, total = apart(z[i : i + step], here, e, losses[i : i + step])
         share = scale / total
         np.multiply(e, share[:, None], out=e)
-        e.reshape(-1)[at[i : i + rows] - i * k] = -rest * share
+        np.multiply(rest, share, out=rest)
+        e.reshape(-1)[here] = np.negative(rest, out=rest)
     return out
 
 
@@ -48,10 +51,10 @@ def softmax_parts(z: Any, y: Any, *, out: Any = None) -> Any:
     out = np.empty(n * k + 3 * n) if out is None else out
     e, (rests, totals, losses) = out[: n * k].reshape(n, k), out[n * k :].reshape(3, n)
     at = positions(y, n, k)
-    rows = max(65536 // k, 1)
-    for i in range(0, n, rows):
-        part = slice(i, i + rows)
-        own, rests[part], totals[part] = apart(z[part], at[part] - i * k, e[part], losses[part])
+    step = n if n * k <= 65536 else max(65536 // k, 1)
+    for i in range(0, n, step):
+        part = slice(i, i + step)
+        rests[part], totals[part] = apart(z[part], at[part] - i * k, e[part], losses[part])
     return out
 
 
@@ -70,34 +73,43 @@ def positions(y: Any, n: int, k: int) -> Any:
     y = y.astype(np.intp, copy=False)
     if np.maximum.reduce(y.view(np.uintp)) >= k:  # negative ones are huge, unsigned
         raise IndexError(f"a class index lies outside 0 … {k - 1}")
-    return y + np.arange(0, n * k, k)
+    return y + starts(n, k)
+
+
+@lru_cache(maxsize=16)
+def starts(n: int, k: int) -> Any:
+    """Where n rows of k begin."""
+    return np.arange(0, n * k, k)
+
+
+@lru_cache(maxsize=16)
+def ones(k: int) -> Any:
+    return np.ones(k)
 
 
 def apart(x: Any, at: Any, e: Any, losses: Any) -> Any:
-    """exp(x − c) into e, 0 at the true classes; these entries, the rest of each row's sum, and both together."""
+    """exp(x − c) into e, 0 at the true classes; the rest of each row's sum, and the whole of it; and the losses."""
     flat = x.reshape(-1)
-    if flat.size <= 4096:
-        near = flat.dot(flat) <= 40000.0
-    else:
-        near = np.maximum.reduce(flat) <= 200.0 and np.minimum.reduce(flat) >= -200.0
-    if near:
+    near = flat.size <= 4096 and flat.dot(flat) <= 40000.0
+    if near or (np.maximum.reduce(flat) <= 200.0 and np.minimum.reduce(flat) >= -200.0):
         np.exp(x, out=e)
         own, rest = taken_out(e, at)
-        np.log1p((rest / own).astype(float, copy=False), out=losses)
-    else:
-        with np.errstate(all="ignore"):
-            c = np.maximum.reduce(x, axis=1, keepdims=True)
-            c = np.where(np.isfinite(c), c, 0.0)
-            h = x - c
-            np.exp(h, out=e)
-            back = x - h
-            low = (x - (h + back)) + (back - c)  # what the difference lost
-            e += np.where(np.isfinite(low), low, 0.0) * e
-            own, rest = taken_out(e, at)
-            ratio = (rest / own).astype(float)
-            far = (c[:, 0] - flat[at]) + np.log(rest.astype(float))
-            losses[...] = np.where(ratio < 1e200, np.log1p(ratio), far)
-    return own, rest, rest + own
+        np.divide(rest, own, out=losses)
+        np.log1p(losses, out=losses)
+        return rest, rest + own
+    with np.errstate(all="ignore"):
+        c = np.maximum.reduce(x, axis=1, keepdims=True)
+        c = np.where(np.isfinite(c), c, 0.0)
+        h = x - c
+        np.exp(h, out=e)
+        back = x - h
+        low = (x - (h + back)) + (back - c)  # what the difference lost
+        e += np.where(np.isfinite(low), low, 0.0) * e
+        own, rest = taken_out(e, at)
+        ratio = rest / own
+        far = (c[:, 0] - flat[at]) + np.log(rest)
+        losses[...] = np.where(ratio < 1e200, np.log1p(ratio), far)
+    return rest, rest + own
 
 
 def taken_out(e: Any, at: Any) -> Any:
@@ -105,9 +117,8 @@ def taken_out(e: Any, at: Any) -> Any:
     flat = e.reshape(-1)
     own = flat[at]
     flat[at] = 0.0
-    if e.shape[1] <= 64:
-        return own, np.einsum("ij->i", e.astype(np.longdouble))
-    return own, np.add.reduce(e, axis=1)
+    k = e.shape[1]
+    return own, (np.add.reduce(e, axis=1) if k > 512 else np.matmul(e, ones(k)))
 
 
 KERNELS = frozenset({softmax_loss_and_gradient, softmax_parts, softmax_gradient})
