@@ -128,6 +128,13 @@ def _swapped(step: Step, known: Defined) -> Step | None:
     return replace(step, op=np.transpose, params={"axes": tuple(axes)})
 
 
+def _axes_of_length_one(step: Step, known: Defined) -> Step | None:
+    """Axes of length 1 put in or taken out are a reshape."""
+    if known.kinds[step.inputs[0]].sort != "array" or len(step.inputs) != 1 or not known.kinds[step.slot].size:
+        return None
+    return replace(step, op=np.reshape, params={"shape": known.kinds[step.slot].shape})
+
+
 def _transposed_twice(step: Step, known: Defined) -> int | Step | None:
     inner = known.by(step.inputs[0], np.transpose)
     if inner is None:
@@ -218,7 +225,8 @@ ALGEBRA: dict[Any, tuple[Rule, ...]] = {
     np.where: (_one_or_less,),
     np.reshape: (_reshaped_twice,),
     np.broadcast_to: (_cast_to_own,),
-    np.squeeze: (_cast_to_own,),
+    np.squeeze: (_cast_to_own, _axes_of_length_one),
+    np.expand_dims: (_axes_of_length_one,),
     astype: (_cast_to_own,),
     np.concatenate: (_rejoined,),
 }

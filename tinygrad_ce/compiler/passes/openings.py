@@ -14,6 +14,7 @@ import numpy as np
 
 from ...ops.attention import dropped, scaled_dot_product_attention
 from ...ops.normalization import layer_norm, rms_norm
+from ...ops.residual import residual
 from .. import blocks
 from .image_openings import IMAGES
 from .kernel_calls import FLOATS, call, require
@@ -102,11 +103,23 @@ def _like(x: Any, other: Any) -> Any:
     return x if x.dtype == other.dtype else x.astype(other.dtype)
 
 
+# -- the gradient of cross-entropy, where it is differentiated again -----------------------------------------------
+
+_SMALL = 1 << 14  # larger ones are quicker whole, in blocks
+
+
+def _residual(z: Any, target: Any, *, axis: int) -> Any:
+    """The decomposition: its exponentials are those of its tangent."""
+    require(z.dtype == np.float64 and z.size <= _SMALL and residual.decomposition is not None)
+    return residual.decomposition(z, target, axis=axis)
+
+
 # -- by op ---------------------------------------------------------------------------------------------------------
 
 _ATTENTION = scaled_dot_product_attention
 OPENED: dict[Any, Callable[..., Any]] = {
     **IMAGES,
+    residual: _residual,
     _ATTENTION: _attention,
     (_ATTENTION, "analytic", 0): _to_query,
     (_ATTENTION, "analytic", 1): _to_key,
