@@ -94,7 +94,10 @@ def plan(graph: Graph, boundary: int | None = None, *, in_place: bool = True) ->
 
 
 def settled(graph: Graph) -> Graph:
-    """With copies of what stays until the next call, if it is the caller's, or made anew at each call."""
+    """With copies of those kept results that have no memory of their own that is the same at every call.
+
+    That is so of inputs, constants, doubles, updates, what is returned, and what a step makes anew.
+    """
     by = {s.slot: s for s in graph.steps}
 
     def root(slot: int) -> int:
@@ -102,34 +105,32 @@ def settled(graph: Graph) -> Graph:
             slot = by[slot].inputs[graph.views[slot]]
         return slot
 
-    returned = {root(s) for s in graph.outputs}
-    fleeting = [
-        slot
-        for slot in dict.fromkeys(graph.kept)
-        if graph.kinds[slot].sort == "array" and not _stays(by.get(root(slot)), root(slot) in returned, graph.kinds)
-    ]
-    if not fleeting:
+    shared = {*graph.updates, *[root(s) for s in graph.outputs]}
+    kinds, copies, kept = dict(graph.kinds), dict[int, list[int]](), []
+    for slot in graph.kept:
+        own, kind = root(slot), kinds[slot]
+        maker = by.get(own)
+        stays = maker is not None and own not in shared and kind.sort == "array" and writes(maker, kinds)
+        shared.add(own)
+        if not stays:
+            new = max(kinds) + 1
+            kinds[new] = replace(kind, sort="array", order=tuple(range(len(kind.shape))))
+            copies.setdefault(slot, []).append(new)
+            slot = new
+        kept.append(slot)
+    if not copies:
         return graph
-    kinds, copies = dict(graph.kinds), dict[int, int]()
-    for slot in fleeting:
-        copies[slot] = max(kinds) + 1
-        kinds[copies[slot]] = replace(kinds[slot], order=tuple(range(len(kinds[slot].shape))))
     steps: list[Step] = []
-    made = {*graph.inputs, *graph.constants}
-    pending = dict(copies)
-    for step in (None, *graph.steps):
-        if step is not None:
-            inputs = tuple([i if i in pending else copies.get(i, i) for i in step.inputs])
-            steps.append(replace(step, inputs=inputs))
-            made.add(step.slot)
-        for slot in [s for s in pending if s in made]:
-            note = by[slot].note if slot in by else Note()
-            steps.append(Step(np.copy, (slot,), {"order": "C"}, pending.pop(slot), note))
-    return replace(graph, steps=tuple(steps), kinds=kinds, kept=tuple([copies.get(s, s) for s in graph.kept]))
-
-
-def _stays(maker: Step | None, returned: bool, kinds: Mapping[int, Kind]) -> bool:
-    return maker is not None and not returned and writes(maker, kinds)
+    for slot in (*graph.inputs, *graph.constants):
+        steps += [Step(np.copy, (slot,), {"order": "C"}, new, Note(op="gradient")) for new in copies.get(slot, ())]
+    becomes: dict[int, int] = {}  # what is joined afterwards is joined from the copy
+    for step in graph.steps:
+        steps.append(step.renamed(becomes))
+        made = copies.get(step.slot, ())
+        steps += [Step(np.copy, (step.slot,), {"order": "C"}, new, step.note) for new in made]
+        if made and kinds[step.slot].sort == "array":
+            becomes[step.slot] = made[0]
+    return replace(graph, steps=tuple(steps), kinds=kinds, kept=tuple(kept))
 
 
 class _Planner:
@@ -198,7 +199,8 @@ class _Planner:
     def _place(self, step: Step) -> None:
         """A store for what a step makes: over a dying operand, in a buffer of its own, or made by NumPy."""
         escapes = step.slot in {self._root(s) for s in self.graph.outputs}
-        if escapes or not writes(step, self.kinds):
+        kept = step.slot in {self._root(s) for s in self.graph.kept}
+        if not kept and (escapes or not writes(step, self.kinds)):
             self._store(step.slot, "fresh")
             return
         over = self._dying(step) if self.in_place else None

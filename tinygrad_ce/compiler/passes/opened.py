@@ -53,8 +53,7 @@ class _Walk:
         self.next = max(self.kinds, default=0) + 1
 
     def take(self, step: Step) -> None:
-        inputs = tuple([self.becomes.get(i, i) for i in step.inputs])
-        step = replace(step, inputs=inputs)
+        step = step.renamed(self.becomes)
         opening = _opening(step.op)
         if opening is not None:
             try:
@@ -63,7 +62,7 @@ class _Walk:
             except NotCaptured:  # not for these arguments
                 pass
         with np.errstate(all="ignore"):
-            self._made(step, perform(step.op, [self.data[i] for i in inputs], step.params))
+            self._made(step, perform(step.op, [self.data[i] for i in step.inputs], step.params))
 
     def _open(self, step: Step, opening: Callable[..., Any]) -> None:
         data = [self.data[i] for i in step.inputs]

@@ -95,7 +95,7 @@ def simplified(graph: Graph, table: Mapping[Any, tuple[Rule, ...]]) -> Graph:
     known, kept = Defined(graph), []
     becomes: dict[int, int] = {}
     for step in graph.steps:
-        step = replace(step, inputs=tuple([becomes.get(i, i) for i in step.inputs]))
+        step = step.renamed(becomes)
         key = step.op if step.op.__hash__ else None
         for rule in table.get(key, ()):
             found = rule(step, known)
