@@ -86,6 +86,8 @@ class Graph:
         Results that stay where they are made until the next call: gradients of parameters.
     late : tuple of int
         Inputs that are known only when the results that do not need them have been made: cotangents.
+    examples : mapping of int to data
+        What the inputs were when the function was captured.
     """
 
     inputs: tuple[int, ...]
@@ -99,6 +101,7 @@ class Graph:
     updates: Mapping[int, int] = field(default_factory=dict)
     kept: tuple[int, ...] = ()
     late: tuple[int, ...] = ()
+    examples: Mapping[int, Any] = field(default_factory=dict, repr=False)
 
     @property
     def results(self) -> tuple[int, ...]:
