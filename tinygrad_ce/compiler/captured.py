@@ -8,7 +8,7 @@ Call            one call, whose backward may come later
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,8 +18,8 @@ from ..node import plain
 from ..trees import Form
 from ..value import Value
 from .graph import Graph, Step
-from .memory import plan
-from .passes import dead_code, optimised, owned
+from .memory import plan, settled
+from .passes import dead_code, optimised
 from .recording import Leaf, Numbers, Recording
 from .source import Writer, identifier
 
@@ -108,9 +108,10 @@ class Captured:
             kept=tuple([slot for _, slot in self.kept]),
         )
         raw = dead_code(raw)
-        self.raw = raw
-        self.graph, self.history = optimised(raw, passes)
-        self.graph = owned(self.graph)
+        examples = {slot: x.example for slot, x in recorder.tracers.items()}
+        self.graph, history = optimised(replace(raw, examples=examples), passes)
+        self.raw, self.history = raw, [(name, replace(graph, examples={})) for name, graph in history]
+        self.graph = settled(replace(self.graph, examples={}))
         self._split()
         early = len(self.outputs) + len(self.written_slots)
         boundary = self.boundary if made.seeds else None

@@ -84,6 +84,8 @@ class Graph:
         Results, by slot, that are to be written where a bound input lies.
     kept : tuple of int
         Results that stay where they are made until the next call: gradients of parameters.
+    examples : mapping of int to data
+        What the inputs were when the function was captured.
     """
 
     inputs: tuple[int, ...]
@@ -96,6 +98,7 @@ class Graph:
     bound: tuple[int, ...] = ()
     updates: Mapping[int, int] = field(default_factory=dict)
     kept: tuple[int, ...] = ()
+    examples: Mapping[int, Any] = field(default_factory=dict, repr=False)
 
     @property
     def results(self) -> tuple[int, ...]:

@@ -216,11 +216,12 @@ class Writer:
         return [f"{name}[...] = {text}" if into else f"{name} = {text}"]
 
     def _pieces(self, step: Step) -> list[str]:
-        lines, at = [], 0
+        lines, at, flat = [], 0, len(self.graph.kinds[step.slot].shape) == 1
         for i in step.inputs:
-            n = self.graph.kinds[i].size
+            kind = self.graph.kinds[i]
+            n = kind.size if flat else kind.shape[0]
             if i not in self.plan.placed:
-                lines.append(f"{self.called[step.slot]}[{at}:{at + n}] = {self.called[i]}.ravel()")
+                lines.append(f"{self.called[step.slot]}[{at}:{at + n}] = {self.called[i]}{'.ravel()' * flat}")
             at += n
         return lines
 
