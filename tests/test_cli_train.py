@@ -60,6 +60,18 @@ def test_train_says_how_it_goes_and_saves(flowers):
     assert not kept.model.training
 
 
+def test_compiled_it_is_the_same_run(flowers, tmp_path):
+    folder, plain = flowers
+    table = folder / "flowers.csv"
+    options = ("--data", table, "--epochs", 30, "--hidden", "16", "--dropout", 0, "--out", "m.safetensors", "--compile")
+    result = trained(tmp_path, *options)
+    numbers = lambda text: [line.rsplit("  ", 1)[0] for line in text.splitlines() if line.startswith("epoch")]
+    assert numbers(result.out) == numbers(plain.out)
+    a, b = [load_model(where / "m.safetensors").model.state_dict() for where in (folder, tmp_path)]
+    for name in a:
+        np.testing.assert_allclose(a[name], b[name], rtol=1e-7, atol=1e-10)
+
+
 def test_eval_needs_only_the_file(flowers):
     folder, result = flowers
     judged = tinygrad("eval", "m.safetensors", "--json", "r.json", cwd=folder)

@@ -21,13 +21,13 @@ class Noisy(Module):
         rng = np.random.default_rng(3)
         self.generator = np.random.default_rng(4)
         self.first, self.last = nn.Linear(4, 8, rng=rng), nn.Linear(8, 3, rng=rng)
-        self.drop = nn.Dropout(0.3, rng=rng)
+        self.drop, self.again = nn.Dropout(0.3, rng=rng), nn.Dropout(0.1, rng=rng)  # of one generator
         self.norm = nn.BatchNorm1d(8)
 
     def forward(self, x):
         if self.training:
             x = x + 0.1 * self.generator.normal(size=x.shape)
-        return self.last(self.drop(tg.relu(self.norm(self.first(x)))))
+        return self.last(self.again(self.drop(tg.relu(self.norm(self.first(x))))))
 
 
 def run(epochs=4, *, compiled, optimiser=AdamW, **options):

@@ -33,6 +33,7 @@ def declare(commands: Any) -> None:
         parser.add_argument(flag, type=told["read"], metavar=told["metavar"], help=told["help"].replace("%", "%%"))
     parser.add_argument("--out", type=Path, metavar="FILE", help=".safetensors or .npz (default: runs/PRESET.npz)")
     parser.add_argument("--resume", action="store_true", help="go on from FILE, if there is one, with its own options")
+    parser.add_argument("--compile", action="store_true", help="compile loss and gradients (see tg.compile)")
     parser.add_argument("--check", action="store_true", help="first check the network (tg.check_model) on a batch")
 
 
@@ -40,7 +41,9 @@ def run(options: argparse.Namespace) -> int:
     """Train; the exit code."""
     from ..programs.config import Config, ConfigError, read_toml
 
-    chosen = {k: v for k, v in vars(options).items() if k not in ("command", "config", "out", "resume", "check")}
+    chosen = {
+        k: v for k, v in vars(options).items() if k not in ("command", "config", "out", "resume", "check", "compile")
+    }
     chosen = {k: v for k, v in chosen.items() if v is not None}
     try:
         told = read_toml(options.config) if options.config else {}
@@ -51,13 +54,13 @@ def run(options: argparse.Namespace) -> int:
     except ConfigError as error:
         raise BadInput(str(error)) from None
     _require_out(out)
-    return _train(config, out, resume=options.resume, check=options.check)
+    return _train(config, out, resume=options.resume, check=options.check, compiled=options.compile)
 
 
 # -- pieces ----------------------------------------------------------------------------------------------------
 
 
-def _train(config: Any, out: Path, *, resume: bool, check: bool) -> int:
+def _train(config: Any, out: Path, *, resume: bool, check: bool, compiled: bool) -> int:
     from ..programs.task import task
     from ..train import Checkpoints, fit
 
@@ -84,6 +87,7 @@ def _train(config: Any, out: Path, *, resume: bool, check: bool) -> int:
             metrics=job.metrics,
             schedule=job.schedule(optimiser),
             clip_norm=config.clip,
+            compiled=compiled,
             progress=True,
             checkpoint=saver,
             resume=resume,

@@ -107,12 +107,13 @@ def found(roots: Iterable[Any]) -> Surroundings:
         if inner is not None:
             pending += [(part, _nowhere) for part in inner[::-1]]
             continue
+        if isinstance(x, np.random.Generator):
+            made.generators.append((x, put))  # in every place that holds it
+            continue
         if id(x) in seen:
             continue
         seen.add(id(x))
-        if isinstance(x, np.random.Generator):
-            made.generators.append((x, put))
-        elif isinstance(x, Value):
+        if isinstance(x, Value):
             if x.op is None:
                 made.values.append(x)
         elif not _plain(x):
