@@ -20,8 +20,8 @@ from .callbacks import Callback, Checkpoints, Stepping
 from .evaluation import Batches, Loss, Model, Tally, judge
 from .history import EpochReport, History
 from .interrupts import deferred
+from .learning import learner
 from .metrics import Metric
-from .mistakes import forward
 from .progress import Progress
 from .run import Callbacks, Optimiser, Run
 
@@ -38,6 +38,7 @@ def fit(
     callbacks: Callbacks = (),
     schedule: Any = None,
     clip_norm: float | None = None,
+    compiled: bool = False,
     progress: bool = False,
     checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
     resume: bool = False,
@@ -74,6 +75,9 @@ def fit(
         Steps after each epoch; `Stepping(schedule, every="step")` does after each step.
     clip_norm : float, optional
         Gradients are scaled down together so that their norm is at most this.
+    compiled : bool
+        Whether loss and gradients of a batch are compiled (`tg.compile`), once for each shape of a batch. The numbers
+        are eager code's to rounding; gradients lie in arrays that the next step writes into.
     progress : bool
         Show how it goes: a bar on a terminal, a table in a notebook, lines elsewhere.
     checkpoint : path or Checkpoints, optional
@@ -96,6 +100,8 @@ def fit(
         names the layer.
     TypeError
         If an argument is of another kind, a batch is no pair, or `loss_fn` returns no Value.
+    NotCaptured
+        With `compiled`, if model or loss do what cannot be compiled; the message says what to write.
     OSError
         If the checkpoint cannot be written where it is to be; said before the first epoch.
 
@@ -123,7 +129,7 @@ def fit(
     run = Run(model, optimiser, loader, planned, listed, generators)
     if resume and saver is not None:
         run.resume(saver.path)
-    training = _Training(run, loss_fn, validation, measured, clip_norm)
+    training = _Training(run, loss_fn, validation, measured, clip_norm, compiled)
     with _training_mode(model), deferred() as asked:
         training.asked = asked
         _carry_out(run, training)
@@ -176,8 +182,10 @@ class _Training:
         validation: Dataset | Batches | None,
         metrics: Sequence[Metric],
         clip_norm: float | None,
+        compiled: bool,
     ) -> None:
         self.run, self.loss_fn, self.validation = run, loss_fn, validation
+        self.learn = learner(run.model, loss_fn, run.optimiser.params, compiled)
         self.metrics, self.clip_norm = metrics, clip_norm
         self.told = [c for c in run.callbacks if isinstance(c, Callback) and type(c).step is not Callback.step]
         self.asked: Callable[[], bool] = lambda: False
@@ -243,32 +251,22 @@ class _Training:
             )
         return True
 
-    def _again(self, inputs: Any, targets: Any) -> Any:
-        """The loss of a batch where parameters are now, and its gradients."""
-        self.run.optimiser.zero_grad()
-        _, loss = forward(self.run.model, self.loss_fn, inputs, targets)
-        loss.backward()
-        return loss
-
     def _step(self, inputs: Any, targets: Any) -> float:
         run = self.run
         assert run.tally is not None
         run.settled = False
         try:
-            outputs, loss = forward(run.model, self.loss_fn, inputs, targets)
+            outputs, loss = self.learn(inputs, targets)
         except FloatingPointError as error:
             raise FloatingPointError(f"in epoch {run.epoch}, batch {run.batch + 1}: {error}") from error
         if np.shape(outputs)[:1] == (0,):
             raise ValueError(f"batch {run.batch + 1} of epoch {run.epoch} has no row: leave empty batches out")
         value = loss.item()
-        run.optimiser.zero_grad()
-        # Refused before it is learnt from.
-        run.tally.add(value, outputs, targets, inputs)
-        loss.backward()
+        run.tally.add(value, outputs, targets, inputs)  # which refuses what is not finite, before the step
         if self.clip_norm is not None:
             clip_grad_norm(run.optimiser.params, self.clip_norm)
         if isinstance(run.optimiser, LBFGS):  # which looks at the loss elsewhere before it takes a step
-            run.optimiser.step(lambda: self._again(inputs, targets))
+            run.optimiser.step(lambda: self.learn(inputs, targets)[1])
         else:
             run.optimiser.step()
         run.batch, run.step, run.loss = run.batch + 1, run.step + 1, value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays import is_eager
 from ..nn import Module
 from ..node import Node, plain
 from .callbacks import Callback
@@ -38,7 +39,7 @@ class GradientStatistics(Callback):
     `report.gradient_norms` has the norm of each layer's gradient, its mean over the epoch's looks; gradients are those
     that the step was taken along, so after clipping. `report.dead_relus` has, for each relu by the module that gives it
     or is given it, the share of its units (channels, of images) that were 0 for all rows of the epoch; relus in
-    functions that no module ends or begins with are not seen.
+    functions that no module ends or begins with are not seen, and none with `fit(compiled=True)`.
     """
 
     def __init__(self, every: int = 100) -> None:
@@ -159,7 +160,7 @@ class _Relus:
         # Creation numbers rise: what is not newer was seen when the layer before it ended.
         if not module.training or not isinstance(out, Node) or out.op is None or out.op.name != "relu":
             return
-        if out.number <= self._last:
+        if out.number <= self._last or not is_eager(plain(out)):
             return
         self._last = out.number
         y = np.asarray(plain(out))
