@@ -107,7 +107,7 @@ class Tally:
             self.compared[kind] += 1
 
     def require(self, share: float) -> None:
-        """Fail unless so much of what this process was given was compared: of tests run side by side, each has a part."""
+        """Fail unless so much of this process's part was compared: tests that run side by side have a part each."""
         if len(self.seen) < 40:
             pytest.skip(f"this process was given {len(self.seen)} functions only")
         assert len(self.functions) > share * len(self.seen), self

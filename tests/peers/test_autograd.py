@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from .samples import KINDS, Tally, calls, direction, find, outputs
+from .samples import Tally, calls, direction, find, outputs
 
 autograd = pytest.importorskip("autograd")
 anp = pytest.importorskip("autograd.numpy")
