@@ -235,6 +235,12 @@ def test_mistakes_end_in_sentences(call, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_relu_in_place_is_a_relu():
+    x = X.copy()
+    assert np.array_equal(nn.ReLU(inplace=True)(x), np.maximum(X, 0)) and np.array_equal(x, X)
+    assert repr(nn.ReLU(True)) == "ReLU()"
+
+
 def test_only_modules_go_into_containers():
     with pytest.raises(TypeError, match=r"Sequential holds Modules, not <op relu.*nn\.ReLU\(\)"):
         nn.Sequential(nn.Linear(2, 2), tg.relu)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tinygrad_ce as tg
 
@@ -85,10 +86,12 @@ class Tally:
     def __init__(self) -> None:
         self.compared: Counter[str] = Counter()
         self.functions: set[str] = set()
+        self.seen: set[str] = set()
         self.left_out: dict[str, str] = {}
 
     def compare(self, name: str, call: Written, theirs: Callable[..., dict[str, Any]], function: Any) -> None:
         """Ours against what the peer gives for whatever it can do."""
+        self.seen.add(name)
         if function is None:
             self.left_out[name] = "not there"
             return
@@ -103,8 +106,15 @@ class Tally:
             assert agree(found[kind], expected[kind]), (kind, call.args, call.kwargs, found[kind], expected[kind])
             self.compared[kind] += 1
 
+    def require(self, share: float) -> None:
+        """Fail unless so much of this process's part was compared: tests that run side by side have a part each."""
+        if len(self.seen) < 40:
+            pytest.skip(f"this process was given {len(self.seen)} functions only")
+        assert len(self.functions) > share * len(self.seen), self
+        assert min(self.compared[kind] for kind in KINDS) > 2 * len(self.functions), self
+
     def __str__(self) -> str:
-        return f"{len(self.functions)} functions, {dict(self.compared)}; left out: {self.left_out}"
+        return f"{len(self.functions)} of {len(self.seen)} functions, {dict(self.compared)}; left out: {self.left_out}"
 
 
 def find(name: str, *modules: Any) -> Any:

@@ -19,7 +19,10 @@ class _Activation(Module):
 
 
 class ReLU(_Activation):
-    """max(x, 0)."""
+    """max(x, 0). PyTorch's `inplace` is taken and changes nothing: results are always new arrays."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        self._inplace = inplace
 
     def forward(self, x: Any) -> Any:
         return F.relu(x)
