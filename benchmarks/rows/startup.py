@@ -6,21 +6,25 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from functools import partial
+from time import perf_counter
 from typing import Any
 
-from ..model import OURS, Competitor, Row, Run, Timing
+from ..apart import environment
+from ..model import OURS, Aim, Competitor, Row, Run, Timing
+
+_ADDED = "milliseconds added to NumPy's"
 
 
 def _python(program: str) -> Run:
     def run() -> Any:
-        return subprocess.run([sys.executable, "-c", program], check=True).returncode
+        return subprocess.run([sys.executable, "-P", "-c", program], env=environment(1), check=True).returncode
 
     return run
 
 
 def _added(timings: Mapping[str, Timing]) -> dict[str, float]:
     ours, numpy = timings[OURS].median, timings["numpy"].median
-    return {} if ours is None or numpy is None else {"milliseconds added to NumPy's": 1e3 * (ours - numpy)}
+    return {} if ours is None or numpy is None else {_ADDED: 1e3 * (ours - numpy)}
 
 
 ROWS = (
@@ -31,9 +35,11 @@ ROWS = (
         baseline="numpy",
         competitors=(
             *(Competitor(name, partial(_python, f"import {name}")) for name in (OURS, "numpy")),
-            Competitor("torch", partial(_python, "import torch"), needs="torch"),
+            *(Competitor(name, partial(_python, f"import {name}"), needs=name) for name in ("torch", "jax")),
             Competitor("nothing", partial(_python, "pass")),
         ),
+        aim=Aim(None, 40.0, fact=_ADDED),
         facts=_added,
+        clock=perf_counter,
     ),
 )
