@@ -26,7 +26,6 @@ from .rows import ROWS
 from .timing import Disagreement, farthest
 from .worker import Unable, Worker
 
-_FEWEST = 3  # rounds of a pair
 _HEAD = ("row", "who", "new / old", "pairs from … to", "")
 
 
@@ -146,7 +145,7 @@ def _pair(row: Row, old: Path, new: Path, seconds: float, new_first: bool, threa
     with Worker(row.name, old, threads) as a, Worker(row.name, new, threads) as b:
         names = _agreed(row, _said("old", a), _said("new", b))
         rounds: list[dict[str, float]] = []
-        while len(rounds) < _FEWEST or (row.gauge is None and perf_counter() < end):
+        while len(rounds) < row.fewest or (row.gauge is None and perf_counter() < end):
             swapped = new_first != bool(len(rounds) % 2)
             rounds.append({name: _turn(name, a, b, swapped) for name in names})
     return {name: median(ratios[name] for ratios in rounds) for name in names}

@@ -98,6 +98,8 @@ class Row:
         What a competitor takes, where that is not a time: bytes, say. Asked once a round.
     measures : str
         SECONDS or BYTES.
+    fewest : int
+        Rounds, at least; where a gauge is asked, no more.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Row:
     facts: Callable[[Mapping[str, Timing]], dict[str, float]] | None = None
     gauge: Callable[[Competitor], float] | None = None
     measures: str = SECONDS
+    fewest: int = 3
 
     @property
     def aims(self) -> tuple[Aim, ...]:

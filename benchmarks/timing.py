@@ -23,7 +23,6 @@ import numpy as np
 from .model import OURS, Aim, Competitor, Result, Row, Run, Timing, Verdict
 
 SAMPLE = 0.02  # seconds that one sample takes, at least: far above the clock's resolution
-FEWEST = 3  # rounds
 Clock = Callable[[], float]
 Round = Mapping[str, float]  # what each competitor took, a unit
 
@@ -33,14 +32,14 @@ class Disagreement(AssertionError):
 
 
 def measure(row: Row, seconds: float, slow: bool = False) -> Result:
-    """Time a row for about that many seconds: as many rounds as fit, and `FEWEST` at least."""
+    """Time a row for about that many seconds: as many rounds as fit, and `row.fewest` at least."""
     end = perf_counter() + seconds
     runs, answers, absent = started(row, slow)
     difference = farthest(row, answers)
     sampled = sampler(row, runs)
     names = list(runs)
     rounds: list[Round] = []
-    while len(rounds) < FEWEST or (row.gauge is None and perf_counter() < end):
+    while len(rounds) < row.fewest or (row.gauge is None and perf_counter() < end):
         start = len(rounds) % len(names)
         rounds.append({name: sampled(name) for name in (*names[start:], *names[:start])})
     timings = tuple(_timing(c.name, row.baseline, rounds, absent.get(c.name, "")) for c in row.competitors)
@@ -155,24 +154,28 @@ def sampler(row: Row, runs: dict[str, Run]) -> Callable[[str], float]:
 
 def _loops(run: Run, clock: Clock) -> int:
     """How many runs fill a sample; finding out warms up caches, allocators and tables made on first use."""
-    loops, taken = 1, _sample(run, 1, clock)
+    loops, taken = 1, _timed(run, 1, clock)
     while taken < SAMPLE / 2:
         loops *= 2
-        taken = _sample(run, loops, clock)
+        taken = _timed(run, loops, clock)
     return max(1, round(loops * SAMPLE / taken))
 
 
-def _sample(run: Run, loops: int, clock: Clock, collector: bool = True) -> float:
+def _sample(run: Run, loops: int, clock: Clock, collector: bool) -> float:
     gc.collect()
     if not collector:
         gc.disable()
     try:
-        start = clock()
-        for _ in repeat(None, loops):
-            run()
-        return clock() - start
+        return _timed(run, loops, clock)
     finally:
         gc.enable()
+
+
+def _timed(run: Run, loops: int, clock: Clock) -> float:
+    start = clock()
+    for _ in repeat(None, loops):
+        run()
+    return clock() - start
 
 
 # -- what the rounds say ---------------------------------------------------------------------------------------

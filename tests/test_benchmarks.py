@@ -16,10 +16,10 @@ from benchmarks.model import BYTES, OURS, Aim, Competitor, Result, Row, Timing, 
 from benchmarks.report import digits, missed, notes, quantity, table
 from benchmarks.rows import GROUPS, PEERS, ROWS
 from benchmarks.rows.depth import chain
-from benchmarks.timing import FEWEST, Disagreement, agreement, farthest, measure, ratio, started
+from benchmarks.timing import Disagreement, agreement, farthest, measure, ratio, started
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW = ("deep chain", "import", "capture", "memory")  # those about memory do the work of other rows
+SLOW = ("deep chain", "import", "capture", "memory", "GPT")  # those about memory do the work of other rows
 
 
 # -- the command -----------------------------------------------------------------------------------------------
@@ -42,7 +42,7 @@ def test_json_has_machine_and_rows(run):
     assert machine["threads"] == 1
     assert set(PEERS) == machine["peers"].keys()
     assert row["name"] == "softmax cross-entropy, 64 × 10" and row["error"] is None
-    assert row["rounds"] >= FEWEST
+    assert row["rounds"] >= 3
 
 
 def test_json_has_ratios_to_the_baseline(run):
@@ -172,14 +172,14 @@ def test_a_peer_whose_answer_is_wrong_stops_the_row():
 
 
 def test_what_is_not_installed_is_named_and_not_judged():
-    aims = (Aim("theirs", 0.5), Aim(None, 1e9))
+    aims = (Aim("theirs", 0.5), Aim(None, 100.0))
     row = row_of(competitor(OURS, 1.0), competitor("theirs", 1.0, needs="no_such_module"), aim=aims)
     result = measure(row, 0.0)
     ours, theirs = result.timings
     assert ours.median and ours.ratio is None
     assert theirs.median is None and theirs.absent == "not installed"
     assert [v.met for v in result.verdicts] == [None, True]
-    assert "not installed" in table([result]) and "≤ 0.5 × theirs: not judged; ≤ 1,000,000,000 s: met" in table(
+    assert "not installed" in table([result]) and "≤ 0.5 × theirs: not judged; ≤ 100 s: met" in table(
         [result]
     )
     assert missed([measure(replace(row, aim=aims[0]), 0.0)]).startswith("No aim was judged")
@@ -206,7 +206,7 @@ def test_a_gauge_is_asked_instead_of_a_clock():
     sizes = {OURS: 300.0, "theirs": 200.0}
     row = row_of(*(competitor(name, 1.0) for name in sizes), gauge=lambda c: sizes[c.name], measures=BYTES)
     result = measure(replace(row, aim=(Aim("theirs", 1.2), Aim(None, 400.0))), 60.0)
-    assert result.rounds == FEWEST and [t.median for t in result.timings] == [300.0, 200.0]
+    assert result.rounds == row.fewest and [t.median for t in result.timings] == [300.0, 200.0]
     assert [(v.found, v.met) for v in result.verdicts] == [(1.5, False), (300.0, True)]
     assert "300 B" in table([result]) and "≤ 1.2 × theirs: **missed** (1.50 ×)" in table([result])
 
@@ -233,7 +233,8 @@ def test_arrays_are_counted_those_kept_and_those_in_between():
         kept = np.zeros(100_000)
 
         def run():
-            return (kept + 1.0) * 2.0  # two more, at the same time
+            more = kept + 1.0
+            return more * 2.0  # two more, at the same time
 
         return run
 
@@ -323,7 +324,8 @@ def test_a_page_has_every_row_under_its_group():
     page = docs.page({"cpu": "a", "cores": 1, "system": "b", "load": None, "threads": 1, "python": "3", "numpy": "2",
                       "blas": "c", "peers": {}}, results)  # fmt: skip
     assert [f"### {title}" for title in GROUPS] == [line for line in page.splitlines() if line.startswith("#")]
-    assert all(page.count(f"| {row.name} ") == 1 for row in ROWS)
+    cells = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("|")]
+    assert [cells.count(row.name) for row in ROWS] == [1] * len(ROWS)
 
 
 def test_the_page_in_the_repository_has_what_its_json_has():

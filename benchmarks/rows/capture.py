@@ -15,9 +15,10 @@ from typing import Any
 from ..apart import ROOT, command, environment
 from ..model import OURS, Aim, Competitor, Row, Run, Timing
 from .common import Sizes
+from .compiled.gpt import HEADS, batch, gpt_step, weights
 from .compiled.mlp import mlp_step
+from .peers import gpt, mlp
 from .peers.common import JAX
-from .peers.mlp import jitted
 
 COLD = "milliseconds the first time in a process"
 Step = tuple[Callable[..., Any], tuple[Any, ...]]  # and what it is called with
@@ -70,9 +71,14 @@ def main(name: str) -> None:
 
 
 ROWS = tuple(
-    _row(f"MLP {'-'.join(map(str, sizes))}", partial(mlp_step, sizes, n, adam), 0.05, partial(jitted, sizes, n, adam))
+    _row(
+        f"MLP {'-'.join(map(str, sizes))}",
+        partial(mlp_step, sizes, n, adam),
+        0.05,
+        partial(mlp.jitted, sizes, n, adam),
+    )
     for sizes, n, adam in _NETWORKS
-)
+) + (_row("GPT of one layer", gpt_step, 0.3, partial(gpt.jitted, weights, batch, HEADS)),)
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -106,6 +106,7 @@ ROWS = (
         "The same at the peak: what a process of its own grows by.",
         (Aim(None, 400.0),),
         gauge=resident(_OTHERS),
+        fewest=1,
         measures=BYTES,
     ),
 )

@@ -9,7 +9,8 @@ from ..model import BYTES, OURS, Aim, Row
 from . import compiled
 from .common import BY_HAND
 
-_NUMPYS = (OURS, "NumPy", "MyGrad", "HIPS")  # of whose arrays NumPy tells
+_OF_NUMPY = (OURS, "NumPy", "MyGrad", "HIPS")  # of whose arrays NumPy tells
+_IN_PROCESSES = (OURS, "NumPy", "torch", "jax")
 
 
 def _arrays(row: Row) -> Row:
@@ -18,11 +19,12 @@ def _arrays(row: Row) -> Row:
         row,
         name=f"{row.name}, memory",
         what=f"{row.what} NumPy's arrays at the peak of it, those that are kept from step to step included.",
-        competitors=tuple(c for c in row.competitors if c.name.startswith(_NUMPYS)),
+        competitors=tuple(c for c in row.competitors if c.name.startswith(_OF_NUMPY)),
         aim=Aim(BY_HAND, 1.2),
         gauge=allocated,
         measures=BYTES,
         facts=None,
+        answers=None,
     )
 
 
@@ -32,11 +34,14 @@ def _process(row: Row) -> Row:
     return replace(
         row,
         name=name,
+        competitors=tuple(c for c in row.competitors if c.name.startswith(_IN_PROCESSES) and not c.slow),
         what=f"{row.what} What a process of its own grows by, its library imported and all compilation included.",
         aim=Aim(BY_HAND, 1.2),
         gauge=resident(name),
         measures=BYTES,
         facts=None,
+        answers=None,  # which the rows of the steps themselves hold together
+        fewest=1,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..node import Node, plain
 from ..value import Value
 from .graph import Graph, Step
-from .memory import plan
+from .memory import plan, settled
 from .passes import dead_code, optimised
 from .recording import Leaf, Numbers, Recording
 from .source import Writer, identifier, loaded
@@ -66,6 +66,7 @@ class Captured:
         raw = dead_code(raw)
         self.raw = raw
         self.graph, self.history = optimised(raw, passes)
+        self.graph = settled(self.graph)
         self._split()
         early = len(self.outputs) + len(self.written_slots)
         boundary = self.boundary if made.seeds else None

@@ -1,6 +1,7 @@
 """Where each value of a graph lies: what is a view, what is written in place, and which buffers share memory.
 
-    plan(graph, boundary)       a Plan: for every slot a Spot
+    plan(graph, boundary)       a Plan: for every slot a Store
+    settled(graph)              with what stays until the next call where it can stay
 
 A value is a number (a local variable), a view of another, or an array: one of the caller's, a constant, one that
 NumPy makes anew at each call (what is returned, and what no function writes into a given array), or a buffer. Buffers
@@ -12,14 +13,14 @@ update.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..op import Op
 from ..tracer import Kind
-from .graph import JOINING, Graph, Step
+from .graph import JOINING, Graph, Note, Step
 from .phrases import writes
 
 ALIGNED = 64
@@ -90,6 +91,45 @@ FOREVER = 1 << 40
 def plan(graph: Graph, boundary: int | None = None, *, in_place: bool = True) -> Plan:
     """A Plan for a graph's steps; those before `boundary` may be run once, and those after it many times."""
     return _Planner(graph, boundary, in_place).plan()
+
+
+def settled(graph: Graph) -> Graph:
+    """With copies of what stays until the next call, if it is the caller's, or made anew at each call."""
+    by = {s.slot: s for s in graph.steps}
+
+    def root(slot: int) -> int:
+        while slot in graph.views and slot in by:
+            slot = by[slot].inputs[graph.views[slot]]
+        return slot
+
+    returned = {root(s) for s in graph.outputs}
+    fleeting = [
+        slot
+        for slot in dict.fromkeys(graph.kept)
+        if graph.kinds[slot].sort == "array" and not _stays(by.get(root(slot)), root(slot) in returned, graph.kinds)
+    ]
+    if not fleeting:
+        return graph
+    kinds, copies = dict(graph.kinds), dict[int, int]()
+    for slot in fleeting:
+        copies[slot] = max(kinds) + 1
+        kinds[copies[slot]] = replace(kinds[slot], order=tuple(range(len(kinds[slot].shape))))
+    steps: list[Step] = []
+    made = {*graph.inputs, *graph.constants}
+    pending = dict(copies)
+    for step in (None, *graph.steps):
+        if step is not None:
+            inputs = tuple([i if i in pending else copies.get(i, i) for i in step.inputs])
+            steps.append(replace(step, inputs=inputs))
+            made.add(step.slot)
+        for slot in [s for s in pending if s in made]:
+            note = by[slot].note if slot in by else Note()
+            steps.append(Step(np.copy, (slot,), {"order": "C"}, pending.pop(slot), note))
+    return replace(graph, steps=tuple(steps), kinds=kinds, kept=tuple([copies.get(s, s) for s in graph.kept]))
+
+
+def _stays(maker: Step | None, returned: bool, kinds: Mapping[int, Kind]) -> bool:
+    return maker is not None and not returned and writes(maker, kinds)
 
 
 class _Planner:

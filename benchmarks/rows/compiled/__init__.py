@@ -1,7 +1,7 @@
 """Compiled functions beside the same written by hand with `out=` and buffers, and beside other libraries."""
 
-from . import chain, hvp, loss, mlp
+from . import chain, gpt, hvp, lenet, loss, mlp
 
-ROWS = (*mlp.ROWS, *loss.ROWS, *chain.ROWS, *hvp.ROWS)
+ROWS = (*mlp.ROWS, *lenet.ROWS, *gpt.ROWS, *loss.ROWS, *chain.ROWS, *hvp.ROWS)
 
 __all__ = ["ROWS"]

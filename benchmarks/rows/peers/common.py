@@ -6,6 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from ...model import Run
+
 NAIVE, MYGRAD, HIPS = "NumPy, naive", "MyGrad", "HIPS autograd"
 TORCH, TORCH_COMPILE, JAX = "torch", "torch.compile", "jax.jit"
 
@@ -47,3 +51,45 @@ def network_loss(xp: Any, logsumexp: Any, weights: Any, x: Any, y: Any) -> Any:
 def cross_entropy(xp: Any, logsumexp: Any, z: Any, y: Any) -> Any:
     """Of class indices, the mean."""
     return xp.mean(logsumexp(z, axis=1) - z[xp.arange(z.shape[0]), y])
+
+
+def jax_adam(jax: Any, both: Callable[..., Any], weights: list[Any]) -> tuple[Callable[..., Any], Any]:
+    """A training step of a loss's value_and_grad with Adam, jitted, and its first state; `step(state, x, y)`."""
+    jnp = jax.numpy
+
+    @jax.jit  # type: ignore[untyped-decorator, unused-ignore]
+    def step(state: Any, x: Any, y: Any) -> Any:
+        weights, means, squares, t = state
+        loss, gradients = both(weights, x, y)
+        t = t + 1.0
+        means = [0.9 * m + 0.1 * g for m, g in zip(means, gradients, strict=True)]
+        squares = [0.999 * v + 0.001 * g * g for v, g in zip(squares, gradients, strict=True)]
+        unbias = (1.0 - 0.999**t) ** 0.5
+        rate = 1e-3 * unbias / (1.0 - 0.9**t)
+        moved = zip(weights, means, squares, strict=True)
+        return loss, ([w - rate * m / (jnp.sqrt(v) + 1e-8 * unbias) for w, m, v in moved], means, squares, t)
+
+    zeros = [jnp.zeros_like(w) for w in weights]
+    return step, (weights, zeros, zeros, jnp.zeros(()))
+
+
+def jax_descent(jax: Any, both: Callable[..., Any], weights: list[Any]) -> tuple[Callable[..., Any], Any]:
+    """The same with SGD."""
+
+    @jax.jit  # type: ignore[untyped-decorator, unused-ignore]
+    def step(weights: Any, x: Any, y: Any) -> Any:
+        loss, gradients = both(weights, x, y)
+        return loss, [w - 0.05 * g for w, g in zip(weights, gradients, strict=True)]
+
+    return step, weights
+
+
+def stepping(step: Callable[..., Any], state: Any, x: Any, y: Any) -> Run:
+    """A run that goes on from state to state, and returns the loss."""
+
+    def run() -> Any:
+        nonlocal state
+        loss, state = step(state, x, y)
+        return np.asarray(loss)
+
+    return run

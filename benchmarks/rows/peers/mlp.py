@@ -12,7 +12,20 @@ import numpy as np
 from ...model import Competitor, Run
 from ..common import Sizes, batch_of, warm, weights_of
 from ..loss import textbook
-from .common import HIPS, JAX, MYGRAD, NAIVE, TORCH, TORCH_COMPILE, hips_loss, jax_loss, jax_of_doubles
+from .common import (
+    HIPS,
+    JAX,
+    MYGRAD,
+    NAIVE,
+    TORCH,
+    TORCH_COMPILE,
+    hips_loss,
+    jax_adam,
+    jax_descent,
+    jax_loss,
+    jax_of_doubles,
+    stepping,
+)
 
 Update = Callable[[list[Any]], None]
 
@@ -151,31 +164,6 @@ def torchs(sizes: Sizes, n: int, adam: bool, compiled: bool) -> Run:
 def jitted(sizes: Sizes, n: int, adam: bool) -> Run:
     """The whole step, the optimiser's too, as one jitted function of its state."""
     jax = jax_of_doubles()
-    jnp, both = jax.numpy, jax.value_and_grad(jax_loss())
-
-    def descend(weights: Any, x: Any, y: Any) -> Any:
-        loss, gradients = both(weights, x, y)
-        return loss, [w - 0.05 * g for w, g in zip(weights, gradients, strict=True)]
-
-    def adapt(state: Any, x: Any, y: Any) -> Any:
-        weights, means, squares, t = state
-        loss, gradients = both(weights, x, y)
-        t = t + 1.0
-        means = [0.9 * m + 0.1 * g for m, g in zip(means, gradients, strict=True)]
-        squares = [0.999 * v + 0.001 * g * g for v, g in zip(squares, gradients, strict=True)]
-        unbias = (1.0 - 0.999**t) ** 0.5
-        rate = 1e-3 * unbias / (1.0 - 0.9**t)
-        moved = zip(weights, means, squares, strict=True)
-        return loss, ([w - rate * m / (jnp.sqrt(v) + 1e-8 * unbias) for w, m, v in moved], means, squares, t)
-
-    weights = [jnp.asarray(w) for w in weights_of(sizes)]
-    zeros = [jnp.zeros_like(w) for w in weights]
-    step, state = jax.jit(adapt if adam else descend), (weights, zeros, zeros, jnp.zeros(())) if adam else weights
-    x, y = [jnp.asarray(a) for a in batch_of(sizes, n)]
-
-    def run() -> Any:
-        nonlocal state
-        loss, state = step(state, x, y)
-        return np.asarray(loss)
-
-    return run
+    made = jax_adam if adam else jax_descent
+    step, state = made(jax, jax.value_and_grad(jax_loss()), [jax.numpy.asarray(w) for w in weights_of(sizes)])
+    return stepping(step, state, *[jax.numpy.asarray(a) for a in batch_of(sizes, n)])
