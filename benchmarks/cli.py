@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from time import perf_counter
 
 from .apart import measured_apart
 from .docs import DOCS, IMAGE, JSON, PAGE, page
@@ -62,8 +63,10 @@ def _written(options: argparse.Namespace, facts: dict[str, object], results: lis
 def _measured(rows: Sequence[Row], seconds: float, threads: int, slow: bool) -> list[Result]:
     results = []
     for number, row in enumerate(rows, 1):
-        print(f"[{number}/{len(rows)}] {row.name}", file=sys.stderr, flush=True)
+        print(f"[{number}/{len(rows)}] {row.name}", end="", file=sys.stderr, flush=True)
+        start = perf_counter()
         results.append(measured_apart(row, seconds, threads, slow))
+        print(f": {perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     return results
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from .docs import grouped
@@ -22,10 +23,11 @@ _STYLES = {
     "micrograd": ("#000000", ""),
     "MyGrad": ("#009E73", ""),
     "HIPS autograd": ("#CC79A7", ""),
-    "others": ("#FFFFFF", ""),
+    "others": ("#F0E442", ""),  # named beside their bars
 }
 _BAR, _GAP = 0.17, 0.24  # inches: of a bar, and between two rows
-_WIDTH, _LABELS = 11.0, 3.9  # inches: of the figure, and of the names at its left
+_WIDTH, _LABELS = 11.0, 3.1  # inches: of the figure, and of the names at its left
+_ABOVE, _BELOW, _BETWEEN = 0.95, 0.3, 0.65  # inches: for the legend, the last axis, and between groups
 
 
 def drawn(results: Iterable[Result], path: Path) -> None:
@@ -36,7 +38,7 @@ def drawn(results: Iterable[Result], path: Path) -> None:
     groups = [(title, [r for r in found if plotted(r)]) for title, found in grouped(list(results))]
     groups = [(title, found) for title, found in groups if found]
     heights = [sum(_BAR * len(bars(r)) + _GAP for r in found) + _GAP for _, found in groups] or [1.0]
-    margins = 0.55 * len(heights) + 1.2
+    margins = _BETWEEN * (len(heights) - 1) + _ABOVE + _BELOW
     figure = Figure(figsize=(_WIDTH, sum(heights) + margins), dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -92,32 +94,42 @@ def _labelled(ax: Any, timing: Timing, style: str, ratio: float, y: float) -> No
 
 def _framed(figure: Any, axes: Any, shown: dict[str, Any]) -> None:
     """The logarithmic axis, the line at 1, the legend, and the margins."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     for ax in axes:
         ax.set_xscale("log")
         ax.axvline(1.0, color="black", linewidth=1.2, zorder=3)
-        ax.grid(axis="x", which="major", color="#dddddd", linewidth=0.7)
+        ax.grid(axis="x", which="major", color="#e4e4e4", linewidth=0.6)
         ax.set_axisbelow(True)
         ax.tick_params(axis="y", length=0)
         ax.tick_params(axis="x", labelbottom=True, labelsize=8)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(lambda x, _: f"{x:g} ×")
+        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.spines[["top", "right", "left"]].set_visible(False)
     low, high = axes[0].get_xlim()
     axes[0].set_xlim(low / 1.25, high * 1.25)  # room for the numbers
     order = [style for style in _STYLES if style in shown]
     height = figure.get_figheight()
+    between = _BETWEEN * len(axes) / max(sum(ax.get_ylim()[0] for ax in axes), 1.0)
     figure.legend([shown[s] for s in order], order, loc="upper center", ncols=5, frameon=False, fontsize=9)
-    figure.subplots_adjust(left=_LABELS / _WIDTH, right=0.98, top=1 - 0.95 / height, bottom=0.3 / height)
+    figure.subplots_adjust(
+        left=_LABELS / _WIDTH, right=0.98, top=1 - _ABOVE / height, bottom=_BELOW / height, hspace=between
+    )
 
 
 def _style(competitor: str) -> str:
     """Which of the styles: the name's own, or NumPy's for all that is written in it."""
     if competitor in _STYLES:
         return competitor
-    return "NumPy" if competitor.startswith("NumPy") else "others"
+    return {"NumPy": "NumPy", "numpy": "NumPy", "jax": "jax.jit"}.get(
+        competitor.partition(" ")[0].rstrip(","), "others"
+    )
 
 
 def _named(result: Result) -> str:
     """The row, and what its 1 is."""
     own = next((t.median for t in result.timings if t.competitor == result.baseline), None)
     took = "" if own is None else f" ({quantity(own, result.measures)})"
-    return f"{result.name}\n1 = {result.baseline}{took}"
+    name = "\n".join(wrap(result.name, 50))
+    return f"{name}\n1 = {result.baseline}{took}"

@@ -75,7 +75,7 @@ def _lines(result: Result) -> list[tuple[str, ...]]:
 
 def _figures(result: Result, timing: Timing) -> tuple[str, str, str, str]:
     if timing.median is None or timing.low is None or timing.high is None:
-        return timing.competitor, timing.absent, "", ""
+        return timing.competitor, timing.absent.partition(":")[0], "", ""
     median, low, high = [quantity(x, result.measures) for x in (timing.median, timing.low, timing.high)]
     return timing.competitor, median, f"{low} … {high}", "" if timing.ratio is None else digits(timing.ratio)
 
@@ -109,7 +109,8 @@ def _note(result: Result) -> str:
         return f"- **{result.name}** failed: {result.error}"
     facts = "".join(f" {name}: {digits(value)}." for name, value in result.facts.items())
     agreed = f" Answers agree to {digits(result.difference)}." if result.difference else ""
-    return f"- **{result.name}**: {result.what} {result.rounds} rounds.{agreed}{facts}"
+    absent = "".join(f" {t.competitor} {t.absent}." for t in result.timings if ":" in t.absent)
+    return f"- **{result.name}**: {result.what} {result.rounds} rounds.{agreed}{facts}{absent}"
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]], right: Sequence[str] = ()) -> str:

@@ -179,9 +179,7 @@ def test_what_is_not_installed_is_named_and_not_judged():
     assert ours.median and ours.ratio is None
     assert theirs.median is None and theirs.absent == "not installed"
     assert [v.met for v in result.verdicts] == [None, True]
-    assert "not installed" in table([result]) and "≤ 0.5 × theirs: not judged; ≤ 100 s: met" in table(
-        [result]
-    )
+    assert "not installed" in table([result]) and "≤ 0.5 × theirs: not judged; ≤ 100 s: met" in table([result])
     assert missed([measure(replace(row, aim=aims[0]), 0.0)]).startswith("No aim was judged")
 
 

@@ -59,7 +59,6 @@ def _row(name: str, what: str, **options: Any) -> Row:
         unit="node",
         baseline=_named(LENGTHS[0]),
         competitors=tuple(Competitor(_named(n), partial(chain, n), per=n) for n in LENGTHS),
-        answers=1,
         **options,
     )
 
@@ -98,6 +97,8 @@ ROWS = (
         "The same, at the peak, as tracemalloc sees it.",
         aim=(Aim(None, 300.0, who=_named(1_000)), Aim(None, 400.0, who=_named(1_000_000))),
         gauge=traced,
+        answers=None,
+        fewest=1,
         measures=BYTES,
     ),
     _beside_others(f"deep chain of {DEEP:,}, beside others", f"{_WHAT}.", (Aim("torch", 0.5),)),
@@ -106,6 +107,7 @@ ROWS = (
         "The same at the peak: what a process of its own grows by.",
         (Aim(None, 400.0),),
         gauge=resident(_OTHERS),
+        answers=None,
         fewest=1,
         measures=BYTES,
     ),

@@ -24,7 +24,8 @@ def _arrays(row: Row) -> Row:
         gauge=allocated,
         measures=BYTES,
         facts=None,
-        answers=None,
+        answers=None,  # which the rows of the steps themselves hold together
+        fewest=1,
     )
 
 
@@ -40,7 +41,7 @@ def _process(row: Row) -> Row:
         gauge=resident(name),
         measures=BYTES,
         facts=None,
-        answers=None,  # which the rows of the steps themselves hold together
+        answers=None,
         fewest=1,
     )
 
