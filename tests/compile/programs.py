@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import tinygrad_ce as tg
+from tinygrad_ce.nn import functional as F
 
 UNARY = {
     "exp": lambda x: np.exp(np.minimum(x, 3.0)),
@@ -42,6 +43,13 @@ UNARY = {
     "held": lambda x: x * tg.stop_gradient(x),
     "taken": lambda x: x[np.array([0, 0, 1]) % x.shape[0]].sum(axis=0, keepdims=True) + x,
     "spread": lambda x: np.broadcast_to(x.sum(axis=0), x.shape) * 0.5,
+    "norm": lambda x: F.layer_norm(x, (x.shape[1],)),
+    "attention": lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True),
+    "gelu": lambda x: F.gelu(x, approximate="tanh"),
+    "in turn": lambda x: x + (np.stack([x, -x]) @ (x.T @ x)).sum(axis=0),
+    "halves": lambda x: np.concatenate([x[:1] * 2.0, x[1:]], axis=0),
+    "image": lambda x: F.conv2d(x.reshape(1, 1, *x.shape), np.ones((1, 1, 3, 3)), padding=1).reshape(x.shape),
+    "pooled": lambda x: x + F.max_pool2d(x.reshape(1, *x.shape), 2, stride=1).sum(),
     "float32": lambda x: x.astype(np.float32).astype(np.float64),
 }
 BINARY = {

@@ -2,7 +2,7 @@
 
     fast = compile(f)
 
-See compiled.py for what comes back; record.py, passes.py, memory.py and source.py for how.
+See compiled.py for what comes back; record.py, passes/, memory.py and source.py for how.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def compile(
         Takes and returns Values, arrays and numbers, in nested containers if it likes. It may close over leaf Values,
         call `backward` and transforms, and step an optimiser.
     without : collection of str
-        Passes to leave out: "fused losses", "constants", "algebra", "common", "transposed products", "dead code".
+        Passes to leave out: "opened ops", "fused losses", "constants", "algebra", "common", "joined pieces",
+        "flat products", "transposed products", "dead code".
     in_place : bool
         Whether steps may write over operands that nobody needs any more.
     cache_size : int
@@ -53,12 +54,14 @@ def compile(
     -----
     Leaf Values that f reaches are read at each call, and get gradients. An optimiser that f steps keeps its parameters
     in one vector, into which each call writes, as it does into the arrays of its state and into `.grad`; learning rate
-    and step count are read at each call. What such a call returns has no graph. Random numbers are drawn from f's own
-    Generators at each call. Under `tg.trace()`, `tg.detect_anomaly()` and `tg.detect_mutation()`, on arrays of other
-    libraries, and where the result is differentiated twice, f itself is run.
+    and step count are read at each call, as are buffers of modules. What a call that sets parameters or gradients
+    returns has no graph. Random numbers are drawn from f's own Generators at each call. Whatever else f closes over is
+    looked at again at each call; where it has changed, f is captured anew. Under `tg.trace()`, `tg.detect_anomaly()`
+    and `tg.detect_mutation()`, on arrays of other libraries, and where the result is differentiated twice, f itself is
+    run.
 
-    Results are eager code's bit for bit, but for "transposed products", whose sums may be taken in another order, and
-    "fused losses": a few units in the last place. `explain()` says which of them were made.
+    Results are eager code's bit for bit, but for "opened ops", "fused losses", and products whose sums may be taken in
+    another order: a few units in the last place. `explain()` says which of them were made.
 
     Examples
     --------

@@ -49,6 +49,11 @@ class Step:
     slot: int
     note: Note = field(default=Note(), compare=False)
 
+    def renamed(self, becomes: Mapping[int, int]) -> Step:
+        """The same of slots that have become others."""
+        inputs = tuple([becomes.get(i, i) for i in self.inputs])
+        return self if inputs == self.inputs else Step(self.op, inputs, self.params, self.slot, self.note)
+
     @property
     def name(self) -> str:
         name = getattr(self.op, "name", None) or self.op.__name__
@@ -79,6 +84,8 @@ class Graph:
         Results, by slot, that are to be written where a bound input lies.
     kept : tuple of int
         Results that stay where they are made until the next call: gradients of parameters.
+    examples : mapping of int to data
+        What the inputs were when the function was captured.
     """
 
     inputs: tuple[int, ...]
@@ -91,6 +98,7 @@ class Graph:
     bound: tuple[int, ...] = ()
     updates: Mapping[int, int] = field(default_factory=dict)
     kept: tuple[int, ...] = ()
+    examples: Mapping[int, Any] = field(default_factory=dict, repr=False)
 
     @property
     def results(self) -> tuple[int, ...]:
@@ -102,7 +110,7 @@ class Graph:
 
     def renamed(self, becomes: Mapping[int, int], steps: Iterable[Step]) -> Graph:
         """With other steps, in which slots have become others."""
-        steps = [replace(s, inputs=tuple([becomes.get(i, i) for i in s.inputs])) for s in steps]
+        steps = [s.renamed(becomes) for s in steps]
         outputs, kept = [tuple([becomes.get(i, i) for i in slots]) for slots in (self.outputs, self.kept)]
         updates = {becomes.get(new, new): old for new, old in self.updates.items()}
         return replace(self, steps=tuple(steps), outputs=outputs, updates=updates, kept=kept)

@@ -7,14 +7,16 @@
 
 For rows z with true class y and e = exp(z − c):  loss log1p(Σ_{j≠y} e_j / e_y), gradient e_i / Σe, and at y not
 ŷ − 1, which cancels, but −Σ_{j≠y} e_j / Σe. Within ±200, c = 0 and nothing is rounded but exp; elsewhere c is the
-largest score, and what z − c loses is made good. Sums of up to 64 classes are taken in longdouble.
+largest score, and what z − c loses is made good.
 
 These functions come along in the text of what is compiled, so they speak of NumPy alone.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,13 +33,15 @@ def softmax_loss_and_gradient(z: Any, y: Any, *, scale: Any, out: Any = None) ->
     out = np.empty(n * k + n) if out is None else out
     gradient, losses = out[: n * k].reshape(n, k), out[n * k :]
     at = positions(y, n, k)
-    rows = max(65536 // k, 1)
-    for i in range(0, n, rows):
-        e = gradient[i : i + rows]
-        own, rest, total = apart(z[i : i + rows], at[i : i + rows] - i * k, e, losses[i : i + rows])
+    step = n if n * k <= 65536 else max(65536 // k, 1)
+    for i in range(0, n, step):
+        here, e = at[i : i + step], gradient[i : i + step]
+        here = here - i * k if i else here
+        rest, total = apart(z[i : i + step], here, e, losses[i : i + step])
         share = scale / total
         np.multiply(e, share[:, None], out=e)
-        e.reshape(-1)[at[i : i + rows] - i * k] = -rest * share
+        np.multiply(rest, share, out=rest)
+        e.reshape(-1)[here] = np.negative(rest, out=rest)
     return out
 
 
@@ -47,10 +51,10 @@ def softmax_parts(z: Any, y: Any, *, out: Any = None) -> Any:
     out = np.empty(n * k + 3 * n) if out is None else out
     e, (rests, totals, losses) = out[: n * k].reshape(n, k), out[n * k :].reshape(3, n)
     at = positions(y, n, k)
-    rows = max(65536 // k, 1)
-    for i in range(0, n, rows):
-        part = slice(i, i + rows)
-        own, rests[part], totals[part] = apart(z[part], at[part] - i * k, e[part], losses[part])
+    step = n if n * k <= 65536 else max(65536 // k, 1)
+    for i in range(0, n, step):
+        part = slice(i, i + step)
+        rests[part], totals[part] = apart(z[part], at[part] - i * k, e[part], losses[part])
     return out
 
 
@@ -69,34 +73,43 @@ def positions(y: Any, n: int, k: int) -> Any:
     y = y.astype(np.intp, copy=False)
     if np.maximum.reduce(y.view(np.uintp)) >= k:  # negative ones are huge, unsigned
         raise IndexError(f"a class index lies outside 0 … {k - 1}")
-    return y + np.arange(0, n * k, k)
+    return y + starts(n, k)
+
+
+@lru_cache(maxsize=16)
+def starts(n: int, k: int) -> Any:
+    """Where n rows of k begin."""
+    return np.arange(0, n * k, k)
+
+
+@lru_cache(maxsize=16)
+def ones(k: int) -> Any:
+    return np.ones(k)
 
 
 def apart(x: Any, at: Any, e: Any, losses: Any) -> Any:
-    """exp(x − c) into e, 0 at the true classes; these entries, the rest of each row's sum, and both together."""
+    """exp(x − c) into e, 0 at the true classes; the rest of each row's sum, and the whole of it; and the losses."""
     flat = x.reshape(-1)
-    if flat.size <= 4096:
-        near = flat.dot(flat) <= 40000.0
-    else:
-        near = np.maximum.reduce(flat) <= 200.0 and np.minimum.reduce(flat) >= -200.0
-    if near:
+    near = flat.size <= 4096 and flat.dot(flat) <= 40000.0
+    if near or (np.maximum.reduce(flat) <= 200.0 and np.minimum.reduce(flat) >= -200.0):
         np.exp(x, out=e)
         own, rest = taken_out(e, at)
-        np.log1p((rest / own).astype(float, copy=False), out=losses)
-    else:
-        with np.errstate(all="ignore"):
-            c = np.maximum.reduce(x, axis=1, keepdims=True)
-            c = np.where(np.isfinite(c), c, 0.0)
-            h = x - c
-            np.exp(h, out=e)
-            back = x - h
-            low = (x - (h + back)) + (back - c)  # what the difference lost
-            e += np.where(np.isfinite(low), low, 0.0) * e
-            own, rest = taken_out(e, at)
-            ratio = (rest / own).astype(float)
-            far = (c[:, 0] - flat[at]) + np.log(rest.astype(float))
-            losses[...] = np.where(ratio < 1e200, np.log1p(ratio), far)
-    return own, rest, rest + own
+        np.divide(rest, own, out=losses)
+        np.log1p(losses, out=losses)
+        return rest, rest + own
+    with np.errstate(all="ignore"):
+        c = np.maximum.reduce(x, axis=1, keepdims=True)
+        c = np.where(np.isfinite(c), c, 0.0)
+        h = x - c
+        np.exp(h, out=e)
+        back = x - h
+        low = (x - (h + back)) + (back - c)  # what the difference lost
+        e += np.where(np.isfinite(low), low, 0.0) * e
+        own, rest = taken_out(e, at)
+        ratio = rest / own
+        far = (c[:, 0] - flat[at]) + np.log(rest)
+        losses[...] = np.where(ratio < 1e200, np.log1p(ratio), far)
+    return rest, rest + own
 
 
 def taken_out(e: Any, at: Any) -> Any:
@@ -104,9 +117,8 @@ def taken_out(e: Any, at: Any) -> Any:
     flat = e.reshape(-1)
     own = flat[at]
     flat[at] = 0.0
-    if e.shape[1] <= 64:
-        return own, np.einsum("ij->i", e.astype(np.longdouble))
-    return own, np.add.reduce(e, axis=1)
+    k = e.shape[1]
+    return own, (np.add.reduce(e, axis=1) if k > 512 else np.matmul(e, ones(k)))
 
 
 KERNELS = frozenset({softmax_loss_and_gradient, softmax_parts, softmax_gradient})
@@ -150,14 +162,21 @@ def fused_losses(graph: Graph) -> Graph:
             kept.append(step)
             continue
         (z, y, _), reduction = step.inputs, step.params["reduction"]
-        n, k = kinds[z].shape
+        n, k = math.prod(kinds[y].shape), kinds[z].shape[-1]
+        deep = len(kinds[z].shape) > 2
+        if deep:  # rows of a batch of sequences, say, are rows
+            z = new(kept, np.reshape, (z,), {"shape": (n, k)}, step, "array", n, k)
+            y = new(kept, np.reshape, (y,), {"shape": (n,)}, step, "array", n)
+            kinds[y] = replace(kinds[y], dtype=kinds[step.inputs[1]].dtype)
         gradients = pulls.get(step.inputs, [])
         number = _number(constants, gradients[0].inputs[0]) if len(gradients) == 1 and reduction != "none" else None
         divisor = n if reduction == "mean" else 1
         if number is not None:
             p = new(kept, softmax_loss_and_gradient, (z, y), {"scale": number / divisor}, step, "array", n * k + n)
             g = new(kept, picked, (p,), {"key": slice(0, n * k)}, gradients[0], "array", n * k)
-            kept.append(Step(np.reshape, (g,), {"shape": (n, k)}, gradients[0].slot, gradients[0].note))
+            kept.append(
+                Step(np.reshape, (g,), {"shape": kinds[gradients[0].slot].shape}, gradients[0].slot, gradients[0].note)
+            )
             views[gradients[0].slot] = 0
             made[gradients[0].slot] = []
         else:
@@ -168,11 +187,24 @@ def fused_losses(graph: Graph) -> Graph:
                 if divisor != 1:
                     kind = kinds[scale]
                     scale = new(steps, np.divide, (scale, constant(float(divisor))), {}, one, kind.sort, *kind.shape)
-                steps.append(Step(softmax_gradient, (p, y, scale), {"classes": k}, one.slot, one.note))
+                if deep and kinds[scale].shape:
+                    scale = new(steps, np.reshape, (scale,), {"shape": (n,)}, one, "array", n)
+                made_of, options = (p, y, scale), {"classes": k}
+                if deep:
+                    rows = new(steps, softmax_gradient, made_of, options, one, "array", n, k)
+                    steps.append(Step(np.reshape, (rows,), {"shape": kinds[one.slot].shape}, one.slot, one.note))
+                    views[one.slot] = 0
+                else:
+                    steps.append(Step(softmax_gradient, made_of, options, one.slot, one.note))
                 made[one.slot] = steps
         size = kinds[p].size
         if reduction == "none":
-            kept.append(Step(picked, (p,), {"key": slice(size - n, size)}, step.slot, step.note))
+            own = {"key": slice(size - n, size)}
+            if deep:
+                losses = new(kept, picked, (p,), own, step, "array", n)
+                kept.append(Step(np.reshape, (losses,), {"shape": kinds[step.slot].shape}, step.slot, step.note))
+            else:
+                kept.append(Step(picked, (p,), own, step.slot, step.note))
             views[step.slot] = 0
             continue
         losses = new(kept, picked, (p,), {"key": slice(size - n, size)}, step, "array", n)
@@ -193,14 +225,15 @@ def _is_plain(step: Step, kinds: Any, constants: Any) -> bool:
     z, y, weight = step.inputs
     a, b, o = kinds[z], kinds[y], step.params
     return (
-        (a.sort, a.dtype, len(a.shape), a.order) == ("array", _FLOAT, 2, (0, 1))
+        (a.sort, a.dtype, a.order) == ("array", _FLOAT, tuple(range(len(a.shape))))
+        and len(a.shape) > 1
         and a.size > 0
         and b.sort == "array"
         and b.dtype.kind in "iu"
-        and b.shape == a.shape[:1]
+        and b.shape == a.shape[:-1]
         and weight in constants
         and constants[weight] is None
-        and (o["axis"] % 2, o["ignore_index"], o["label_smoothing"]) == (1, None, 0.0)
+        and (o["axis"] % len(a.shape), o["ignore_index"], o["label_smoothing"]) == (len(a.shape) - 1, None, 0.0)
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..op import Op
 from ..tracer import Kind
-from .graph import JOINING, Graph, Note, Step
+from .graph import Graph, Note, Step
 from .phrases import writes
 
 ALIGNED = 64
@@ -94,7 +94,10 @@ def plan(graph: Graph, boundary: int | None = None, *, in_place: bool = True) ->
 
 
 def settled(graph: Graph) -> Graph:
-    """With copies of what stays until the next call, if it is the caller's, or made anew at each call."""
+    """With copies of those kept results that have no memory of their own that is the same at every call.
+
+    That is so of inputs, constants, doubles, updates, what is returned, and what a step makes anew.
+    """
     by = {s.slot: s for s in graph.steps}
 
     def root(slot: int) -> int:
@@ -102,34 +105,32 @@ def settled(graph: Graph) -> Graph:
             slot = by[slot].inputs[graph.views[slot]]
         return slot
 
-    returned = {root(s) for s in graph.outputs}
-    fleeting = [
-        slot
-        for slot in dict.fromkeys(graph.kept)
-        if graph.kinds[slot].sort == "array" and not _stays(by.get(root(slot)), root(slot) in returned, graph.kinds)
-    ]
-    if not fleeting:
+    shared = {*graph.updates, *[root(s) for s in graph.outputs]}
+    kinds, copies, kept = dict(graph.kinds), dict[int, list[int]](), []
+    for slot in graph.kept:
+        own, kind = root(slot), kinds[slot]
+        maker = by.get(own)
+        stays = maker is not None and own not in shared and kind.sort == "array" and writes(maker, kinds)
+        shared.add(own)
+        if not stays:
+            new = max(kinds) + 1
+            kinds[new] = replace(kind, sort="array", order=tuple(range(len(kind.shape))))
+            copies.setdefault(slot, []).append(new)
+            slot = new
+        kept.append(slot)
+    if not copies:
         return graph
-    kinds, copies = dict(graph.kinds), dict[int, int]()
-    for slot in fleeting:
-        copies[slot] = max(kinds) + 1
-        kinds[copies[slot]] = replace(kinds[slot], order=tuple(range(len(kinds[slot].shape))))
     steps: list[Step] = []
-    made = {*graph.inputs, *graph.constants}
-    pending = dict(copies)
-    for step in (None, *graph.steps):
-        if step is not None:
-            inputs = tuple([i if i in pending else copies.get(i, i) for i in step.inputs])
-            steps.append(replace(step, inputs=inputs))
-            made.add(step.slot)
-        for slot in [s for s in pending if s in made]:
-            note = by[slot].note if slot in by else Note()
-            steps.append(Step(np.copy, (slot,), {"order": "C"}, pending.pop(slot), note))
-    return replace(graph, steps=tuple(steps), kinds=kinds, kept=tuple([copies.get(s, s) for s in graph.kept]))
-
-
-def _stays(maker: Step | None, returned: bool, kinds: Mapping[int, Kind]) -> bool:
-    return maker is not None and not returned and writes(maker, kinds)
+    for slot in (*graph.inputs, *graph.constants):
+        steps += [Step(np.copy, (slot,), {"order": "C"}, new, Note(op="gradient")) for new in copies.get(slot, ())]
+    becomes: dict[int, int] = {}  # what is joined afterwards is joined from the copy
+    for step in graph.steps:
+        steps.append(step.renamed(becomes))
+        made = copies.get(step.slot, ())
+        steps += [Step(np.copy, (step.slot,), {"order": "C"}, new, step.note) for new in made]
+        if made and kinds[step.slot].sort == "array":
+            becomes[step.slot] = made[0]
+    return replace(graph, steps=tuple(steps), kinds=kinds, kept=tuple(kept))
 
 
 class _Planner:
@@ -198,7 +199,8 @@ class _Planner:
     def _place(self, step: Step) -> None:
         """A store for what a step makes: over a dying operand, in a buffer of its own, or made by NumPy."""
         escapes = step.slot in {self._root(s) for s in self.graph.outputs}
-        if escapes or not writes(step, self.kinds):
+        kept = step.slot in {self._root(s) for s in self.graph.kept}
+        if not kept and (escapes or not writes(step, self.kinds)):
             self._store(step.slot, "fresh")
             return
         over = self._dying(step) if self.in_place else None
@@ -224,12 +226,9 @@ class _Planner:
     def _over(self, step: Step, slot: int) -> bool:
         """Whether a step can be written over an operand: it is laid out alike, and the only operand that lies there."""
         a, b = self.kinds[slot], self.kinds[step.slot]
-        fits = slot not in self.made.views and (a.sort, a.dtype, a.shape, a.order) == (
-            b.sort,
-            b.dtype,
-            b.shape,
-            b.order,
-        )
+        root = self.kinds[self._root(slot)]
+        same = slot not in self.made.views or (self._flat_alike(slot) and root.size == a.size)
+        fits = same and (a.sort, a.dtype, a.shape, a.order) == (b.sort, b.dtype, b.shape, b.order)
         return fits and all(i == slot or self._memory(i) is not self._memory(slot) for i in step.inputs)
 
     def _memory(self, slot: int) -> Any:
@@ -264,38 +263,48 @@ class _Planner:
 
     def _joined(self) -> None:
         """Pieces of a concatenation that nothing else holds are written straight into it."""
-        for step in self.graph.steps:
-            if step.op not in JOINING or step.op is np.stack or step.params.get("axis", 0) not in (0, None):
+        returned = {self._root(s) for s in self.graph.outputs}
+        for step in reversed(self.graph.steps):  # what is joined of joined pieces comes first
+            kind = self.kinds[step.slot]
+            if step.op is not np.concatenate or step.params.get("axis", 0) not in (0, None):
                 continue
-            if len(self.kinds[step.slot].shape) != 1 or self._root(step.slot) in {
-                self._root(s) for s in self.graph.outputs
-            }:
+            if self._root(step.slot) in returned or kind.order != tuple(range(len(kind.shape))):
+                continue
+            if len(kind.shape) > 1 and step.params.get("axis", 0) is None:
                 continue
             whole = self.made.stores.get(step.slot) or self._store(step.slot, "buffer")
             if whole.sort != "buffer":
                 continue
             at = 0
             for slot in step.inputs:
-                kind, root = self.kinds[slot], self._root(slot)
-                maker = self.by.get(root)
-                if (
-                    maker is not None
-                    and root not in self.made.stores
-                    and kind.dtype == self.kinds[step.slot].dtype
-                    and self.kinds[root].size == kind.size
-                    and self._flat_alike(slot)
-                    and writes(maker, self.kinds)
-                    and self._is_array(root)
-                    and self.last[root] >= self.at[step.slot]
-                    and step.inputs.count(slot) == 1
-                    and root not in {self._root(s) for s in step.inputs if s != slot}
-                ):
-                    self.made.stores[root] = Store(
-                        "buffer", root, kind.nbytes, self.at[root], self.at[step.slot], at, whole
-                    )
+                piece = self.kinds[slot]
+                if self._may_lie_in(slot, step):
+                    root = self._root(slot)
+                    start, end = self.at[root], self.at[step.slot]
+                    self.made.stores[root] = Store("buffer", root, piece.nbytes, start, end, at, whole)
                     self.made.placed.add(slot)
-                    whole.start, whole.end = min(whole.start, self.at[root]), max(whole.end, self.last[root])
-                at += kind.nbytes
+                    outer: Store | None = whole
+                    while outer is not None:
+                        outer.start, outer.end = min(outer.start, start), max(outer.end, self.last[root])
+                        outer = outer.inside
+                at += piece.nbytes
+
+    def _may_lie_in(self, slot: int, step: Step) -> bool:
+        """Whether a piece of a concatenation can be made where it goes."""
+        kind, root = self.kinds[slot], self._root(slot)
+        maker = self.by.get(root)
+        return (
+            maker is not None
+            and root not in self.made.stores
+            and kind.dtype == self.kinds[step.slot].dtype
+            and self.kinds[root].size == kind.size
+            and self._flat_alike(slot)
+            and writes(maker, self.kinds)
+            and self._is_array(root)
+            and self.last[root] >= self.at[step.slot]
+            and step.inputs.count(slot) == 1
+            and root not in {self._root(s) for s in step.inputs if s != slot}
+        )
 
     def _flat_alike(self, slot: int) -> bool:
         """Whether a slot is its root in another shape, in C order."""

@@ -16,10 +16,12 @@ import numpy as np
 from ..op import Op
 from ..ops.indexing import add_rows, getitem, repeats_rows, scatter_add
 from ..tracer import Kind
+from . import blocks, images, kernels
 from .graph import JOINING, Pull, Step
-from .kernels import KERNELS
 from .record import astype, picked
 
+# Functions of the compiler's own, which take `out`.
+KERNELS = kernels.KERNELS | blocks.KERNELS | images.KERNELS
 # Functions that are a ufunc's reduction, said more shortly.
 REDUCTIONS: dict[Any, np.ufunc] = {np.sum: np.add, np.max: np.maximum, np.min: np.minimum, np.prod: np.multiply}
 _WRITING = frozenset({np.concatenate, np.stack, np.cumsum, np.cumprod, np.einsum, np.clip, np.round, np.mean})
@@ -227,8 +229,10 @@ def _reshape(step: Step, args: Any, kinds: Any, out: str | None, names: Names) -
     suffix = "" if order == "C" else f", order={order!r}"
     if kinds[step.inputs[0]].sort != "array":
         return _call(step, args, None, names)
-    text = f"{args[0]}.reshape({said(_shape(kinds[step.slot].shape))}{suffix})"
-    return (text, True) if out is None else (f"{names.numpy('np.copyto')}({out}, {text})", False)
+    if out is None:
+        return f"{args[0]}.reshape({said(_shape(kinds[step.slot].shape))}{suffix})", True
+    there = f"{out}.reshape({said(_shape(kinds[step.inputs[0]].shape))}{suffix})"  # a view
+    return f"{names.numpy('np.copyto')}({there}, {args[0]})", False
 
 
 def _shape(shape: tuple[int, ...]) -> Any:

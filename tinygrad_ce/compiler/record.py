@@ -304,17 +304,19 @@ def _split(function: Any, args: Sequence[Any]) -> tuple[list[Any], list[Any], tu
         return list(args), [], ()
     arrays = [i for i, x in enumerate(args) if isinstance(x, (Tracer, np.ndarray))]
     last = max(arrays, default=-1) + 1
+    if "" in names[last : len(args)]:
+        return list(args), [], ()
     return list(args[:last]), list(args[last:]), names[last:]
 
 
 @cache
 def _parameters(function: Any) -> tuple[str, ...]:
-    """What a function's arguments may be called; nothing where they have no names."""
+    """What a function's arguments may be called, "" where they have no names; nothing where none is known."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return ()
-    return () if any(p.kind is p.POSITIONAL_ONLY for p in parameters) else tuple([p.name for p in parameters])
+    return tuple(["" if p.kind is p.POSITIONAL_ONLY else p.name for p in parameters])
 
 
 def _flat(x: Any) -> list[Any]:

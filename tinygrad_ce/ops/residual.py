@@ -13,7 +13,7 @@ import numpy as np
 from ..invariants import blind_to_constants, homogeneous, permutation, rows_apart, shift, sums_to_zero
 from ..registry import op
 from .cross_entropy_rows import dense_residual
-from .exponentials import exponentials, wide
+from .exponentials import exponentials, narrow, wide
 from .rows import as_rows, floating, from_rows, in_blocks
 from .sums import class_sum
 
@@ -47,3 +47,24 @@ def _(z: Any, target: Any, *, axis: int) -> Any:
         return residual.decomposition(z, target, axis=axis)
     rows = floating(as_rows(z, axis))
     return from_rows(in_blocks(dense_residual, rows.dtype, rows, wide(as_rows(target, axis))), z, axis)
+
+
+def _push(tangents: Any, out: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Of the target, itself, for it is linear there; of the scores, T ŷ ⊙ (d − Σ ŷ d), d behind the winner's tangent.
+
+    What is added to all scores moves nothing, so the winner's d is 0, and where its ŷ is nearly 1 nothing cancels.
+    """
+    (z, target), (to_z, to_target), axis = inputs, tangents, params["axis"]
+    along = None
+    if to_z is not None:
+        parts = exponentials(z, axis)
+        p = parts.probabilities
+        d = to_z - class_sum(np.where(parts.winner, to_z, 0.0), axis)
+        along = narrow(class_sum(target, axis) * (p * (d - class_sum(p * d, axis))), z)
+    if to_target is None:
+        return along
+    moved = residual(z, to_target, axis=axis)
+    return moved if along is None else along + moved
+
+
+residual.pushforward = _push

@@ -102,6 +102,39 @@ def _plus_negative(step: Step, known: Defined) -> Step | None:
     return None
 
 
+def _one_or_less(step: Step, known: Defined) -> Step | None:
+    """1 where a mask is, else exp(−|x|): the larger of the two, without a branch for each entry."""
+    if len(step.inputs) != 3:
+        return None
+    mask, one, e = step.inputs
+    power = known.by(e, np.exp)
+    turned = None if power is None else known.by(power.inputs[0], np.negative)
+    size = None if turned is None else known.steps.get(turned.inputs[0])
+    if size is None or size.op is not np.absolute or known.number(one) != 1.0 or known.kinds[mask].dtype.kind != "b":
+        return None
+    if not known.alike(e, step.slot) or known.kinds[mask].shape != known.kinds[e].shape:
+        return None
+    return Step(np.maximum, (e, mask), {}, step.slot, step.note)
+
+
+def _swapped(step: Step, known: Defined) -> Step | None:
+    """Two axes swapped are axes transposed."""
+    n = len(known.kinds[step.slot].shape)
+    a, b = [step.params[k] % n for k in ("axis1", "axis2")] if set(step.params) == {"axis1", "axis2"} else (0, 0)
+    if a == b or known.kinds[step.inputs[0]].sort != "array":
+        return None
+    axes = list(range(n))
+    axes[a], axes[b] = b, a
+    return replace(step, op=np.transpose, params={"axes": tuple(axes)})
+
+
+def _axes_of_length_one(step: Step, known: Defined) -> Step | None:
+    """Axes of length 1 put in or taken out are a reshape."""
+    if known.kinds[step.inputs[0]].sort != "array" or len(step.inputs) != 1 or not known.kinds[step.slot].size:
+        return None
+    return replace(step, op=np.reshape, params={"shape": known.kinds[step.slot].shape})
+
+
 def _transposed_twice(step: Step, known: Defined) -> int | Step | None:
     inner = known.by(step.inputs[0], np.transpose)
     if inner is None:
@@ -188,9 +221,12 @@ ALGEBRA: dict[Any, tuple[Rule, ...]] = {
     np.bitwise_or: (_is_positive_or_nan,),
     np.negative: (_negated_twice, _negative_product),
     np.transpose: (_transposed_twice,),
+    np.swapaxes: (_swapped,),
+    np.where: (_one_or_less,),
     np.reshape: (_reshaped_twice,),
     np.broadcast_to: (_cast_to_own,),
-    np.squeeze: (_cast_to_own,),
+    np.squeeze: (_cast_to_own, _axes_of_length_one),
+    np.expand_dims: (_axes_of_length_one,),
     astype: (_cast_to_own,),
     np.concatenate: (_rejoined,),
 }

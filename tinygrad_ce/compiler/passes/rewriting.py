@@ -14,6 +14,10 @@ import numpy as np
 
 from ...tracer import Kind
 from ..graph import Graph, Step
+from ..record import picked
+
+# Views of all that there is, in order, in another shape.
+_WHOLE = frozenset({np.reshape, np.transpose, np.swapaxes, np.expand_dims, np.squeeze})
 
 
 class Defined:
@@ -60,6 +64,23 @@ class Defined:
             return float(first) if x.size == 1 or (x == first).all() else None
         return None
 
+    def in_rows(self, slot: int) -> bool:
+        """Whether a slot lies in memory row after row without gaps, or is the caller's, so that a copy may be made."""
+        kind = self.kinds[slot]
+        if kind.sort != "array" or kind.order != tuple(range(len(kind.shape))):
+            return False
+        while slot in self.views and slot in self.steps:
+            step = self.steps[slot]
+            if step.op not in _WHOLE and not self._is_run(step):
+                return False
+            slot = step.inputs[self.views[slot]]
+        return self.kinds[slot].sort == "array"
+
+    def _is_run(self, step: Step) -> bool:
+        """Whether a step picks entries of a vector that lie one after the other."""
+        key = step.params.get("key") if step.op is picked else None
+        return isinstance(key, slice) and key.step in (None, 1) and len(self.kinds[step.inputs[0]].shape) == 1
+
     def alike(self, a: int, b: int) -> bool:
         """Whether one may stand for the other: the same sort, dtype and shape."""
         x, y = self.kinds[a], self.kinds[b]
@@ -74,7 +95,7 @@ def simplified(graph: Graph, table: Mapping[Any, tuple[Rule, ...]]) -> Graph:
     known, kept = Defined(graph), []
     becomes: dict[int, int] = {}
     for step in graph.steps:
-        step = replace(step, inputs=tuple([becomes.get(i, i) for i in step.inputs]))
+        step = step.renamed(becomes)
         key = step.op if step.op.__hash__ else None
         for rule in table.get(key, ()):
             found = rule(step, known)
