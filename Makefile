@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.installed
 
-.PHONY: demo examples test test-all lint format bench clean
+.PHONY: demo examples test test-all lint format bench compare clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tinygrad_ce needs Python 3.11 or newer; name one with: make PYTHON=python3.11")'
@@ -36,6 +36,10 @@ format: $(READY)
 
 bench: $(READY)
 	$(RUN) -m benchmarks $(ARGS)
+
+# Two commits beside each other: make compare ARGS="HEAD~1 ."
+compare: $(READY)
+	$(RUN) benchmarks/compare.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

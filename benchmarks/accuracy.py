@@ -22,9 +22,9 @@ import numpy as np
 from .apart import measured_apart
 from .exact import Truth, effective, epsilons, truth, ulps
 from .machine import described, machine
+from .measured import rewrite
 from .model import OURS
 from .peers import PEERS, Answers, present
-from .readme import rewrite
 from .regimes import Regime, regimes
 from .report import digits, markdown, missed, table
 from .rows.kernels import ROWS

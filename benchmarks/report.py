@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .model import OURS, Result, Timing
+from .model import BYTES, SECONDS, Result, Timing, Verdict
 
 _HEAD = ("row", "a", "who", "median", "min … max", "ratio", "aim")
 _RIGHT = ("median", "ratio")
+_UNITS = {
+    SECONDS: ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
+    BYTES: ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+}
 
 
 def table(results: Iterable[Result]) -> str:
@@ -22,25 +26,29 @@ def notes(results: Iterable[Result]) -> str:
 
 def missed(results: Sequence[Result]) -> str:
     """A sentence on the aims: which were missed, and by how much."""
-    judged = [(r.name, r.verdict) for r in results if r.verdict is not None and r.verdict.ratio is not None]
-    behind = [f"{name}: {v.ratio:.2f} × {v.against}, where {v.at_most:g} is the aim" for name, v in judged if not v.met]
+    judged = [(r, v) for r in results for v in r.verdicts if v.met is not None]
+    behind = [f"{r.name}: {v.who} {_found(r, v)}, where {_aimed(r, v)} is the aim" for r, v in judged if not v.met]
     if not judged:
-        return "No aim was judged: the peers that they name are not installed."
+        return "No aim was judged: there is none, or the peers that they name are not installed."
     if not behind:
         return f"Every aim is met: {len(judged)} of the {len(judged)} that could be judged."
     return f"Missed, {len(behind)} of {len(judged)} aims:\n\n" + "\n".join(f"- {line}" for line in behind)
 
 
-def seconds(time: float) -> str:
-    """A time to three digits in the unit that suits it.
+def quantity(number: float, measures: str = SECONDS) -> str:
+    """A time or a size to three digits in the unit that suits it.
 
-    >>> seconds(0.0000123), seconds(0.5), seconds(2.0)
+    >>> quantity(0.0000123), quantity(0.5), quantity(2.0)
     ('12.3 µs', '500 ms', '2.00 s')
+    >>> quantity(212.0, BYTES), quantity(12_345_678, BYTES)
+    ('212 B', '12.3 MB')
     """
-    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if time >= 0.9995 * scale:
-            return f"{digits(time / scale)} {unit}"
-    return f"{digits(time / 1e-9)} ns"
+    units = _UNITS[measures]
+    for scale, unit in units:
+        if number >= 0.9995 * scale:
+            return f"{digits(number / scale)} {unit}"
+    scale, unit = units[-1]
+    return f"{digits(number / scale)} {unit}"
 
 
 def digits(x: float) -> str:
@@ -60,26 +68,40 @@ def _lines(result: Result) -> list[tuple[str, ...]]:
         return [(result.name, result.unit, f"failed: {result.error}", "", "", "", "")]
     names = (result.name, *[""] * len(result.timings))
     return [
-        (name, result.unit if name else "", *_figures(timing), _aim(result) if timing.competitor == OURS else "")
+        (name, result.unit if name else "", *_figures(result, timing), _aims(result, timing.competitor))
         for name, timing in zip(names, result.timings, strict=False)
     ]
 
 
-def _figures(timing: Timing) -> tuple[str, str, str, str]:
+def _figures(result: Result, timing: Timing) -> tuple[str, str, str, str]:
     if timing.median is None or timing.low is None or timing.high is None:
-        return timing.competitor, "not installed", "", ""
-    span = f"{seconds(timing.low)} … {seconds(timing.high)}"
-    return timing.competitor, seconds(timing.median), span, "" if timing.ratio is None else digits(timing.ratio)
+        return timing.competitor, timing.absent.partition(":")[0], "", ""
+    median, low, high = [quantity(x, result.measures) for x in (timing.median, timing.low, timing.high)]
+    return timing.competitor, median, f"{low} … {high}", "" if timing.ratio is None else digits(timing.ratio)
 
 
-def _aim(result: Result) -> str:
-    verdict = result.verdict
-    if verdict is None:
-        return ""
-    aim = f"≤ {verdict.at_most:g} × {verdict.against}"
-    if verdict.ratio is None:
-        return f"{aim}: not judged"
-    return f"{aim}: {'met' if verdict.met else '**missed**'} ({digits(verdict.ratio)})"
+def _aims(result: Result, who: str) -> str:
+    return "; ".join(
+        f"{_aimed(result, v)}: "
+        + ("not judged" if v.met is None else f"{'met' if v.met else '**missed**'} ({_found(result, v)})")
+        for v in result.verdicts
+        if v.who == who
+    )
+
+
+def _aimed(result: Result, verdict: Verdict) -> str:
+    if verdict.fact is not None:
+        return f"≤ {verdict.at_most:g} {verdict.fact}"
+    if verdict.against is not None:
+        return f"≤ {verdict.at_most:g} × {verdict.against}"
+    return f"≤ {quantity(verdict.at_most, result.measures)}"
+
+
+def _found(result: Result, verdict: Verdict) -> str:
+    found = verdict.found or 0.0
+    if verdict.fact is None and verdict.against is None:
+        return quantity(found, result.measures)
+    return digits(found) + (" ×" if verdict.against is not None else "")
 
 
 def _note(result: Result) -> str:
@@ -87,7 +109,8 @@ def _note(result: Result) -> str:
         return f"- **{result.name}** failed: {result.error}"
     facts = "".join(f" {name}: {digits(value)}." for name, value in result.facts.items())
     agreed = f" Answers agree to {digits(result.difference)}." if result.difference else ""
-    return f"- **{result.name}**: {result.what} {result.rounds} rounds.{agreed}{facts}"
+    absent = "".join(f" {t.competitor} {t.absent}." for t in result.timings if ":" in t.absent)
+    return f"- **{result.name}**: {result.what} {result.rounds} rounds.{agreed}{facts}{absent}"
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]], right: Sequence[str] = ()) -> str:

@@ -14,34 +14,36 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
-from statistics import median
+from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from .model import OURS, Competitor, Result, Row, Run, Timing, Verdict
+from .model import OURS, Aim, Competitor, Result, Row, Run, Timing, Verdict
 
 SAMPLE = 0.02  # seconds that one sample takes, at least: far above the clock's resolution
-FEWEST = 3  # rounds
 Clock = Callable[[], float]
+Round = Mapping[str, float]  # what each competitor took, a unit
 
 
 class Disagreement(AssertionError):
     """Two competitors do not compute the same."""
 
 
-def measure(row: Row, seconds: float) -> Result:
-    """Time a row for about that many seconds: as many rounds as fit, and `FEWEST` at least."""
+def measure(row: Row, seconds: float, slow: bool = False) -> Result:
+    """Time a row for about that many seconds: as many rounds as fit, and `row.fewest` at least."""
     end = perf_counter() + seconds
-    present = row.present
-    difference = agreement(row, present)
-    runs = {c.name: c.make() for c in present}
-    loops = {name: _loops(run, row.clock) for name, run in runs.items()}
-    rounds: list[dict[str, float]] = []
-    while len(rounds) < FEWEST or perf_counter() < end:
-        rounds.append(_round(present, runs, loops, len(rounds), row))
-    timings = tuple(_timing(c, row.baseline, rounds, loops.get(c.name, 0)) for c in row.competitors)
+    runs, answers, absent = started(row, slow)
+    difference = farthest(row, answers)
+    sampled = sampler(row, runs)
+    names = list(runs)
+    rounds: list[Round] = []
+    while len(rounds) < row.fewest or (row.gauge is None and perf_counter() < end):
+        start = len(rounds) % len(names)
+        rounds.append({name: sampled(name) for name in (*names[start:], *names[:start])})
+    timings = tuple(_timing(c.name, row.baseline, rounds, absent.get(c.name, "")) for c in row.competitors)
+    facts = dict(row.facts({t.competitor: t for t in timings})) if row.facts else {}
     return Result(
         name=row.name,
         what=row.what,
@@ -49,99 +51,168 @@ def measure(row: Row, seconds: float) -> Result:
         baseline=row.baseline,
         rounds=len(rounds),
         timings=timings,
-        verdict=_verdict(row, rounds),
+        verdicts=tuple(_verdict(aim, rounds, facts) for aim in row.aims),
         difference=difference,
-        facts=row.facts({t.competitor: t for t in timings}) if row.facts else {},
+        facts=facts,
+        measures=row.measures,
     )
+
+
+# -- who takes part --------------------------------------------------------------------------------------------
+
+
+def started(row: Row, slow: bool = False) -> tuple[dict[str, Run], dict[str, Any], dict[str, str]]:
+    """Runs and first answers of those who take part, by name, and of the others why they do not.
+
+    A peer that is installed and fails to start (there is no C compiler, say) is left out; where we fail, the row does.
+    """
+    runs, answers, absent = {}, {}, {}
+    for c in row.competitors:
+        if not c.installed:
+            absent[c.name] = "not installed"
+        elif c.slow and not slow:
+            absent[c.name] = "with --slow only"
+        else:
+            try:
+                run = c.make()
+                answers[c.name] = _answers(run, row.answers)
+            except Exception as error:
+                if c.needs in (None, OURS):
+                    raise
+                absent[c.name] = f"did not start: {_line(error)}"
+            else:
+                runs[c.name] = run
+    return runs, answers, absent
+
+
+def _line(error: Exception) -> str:
+    """Its first line, which fits into a table."""
+    said = (str(error).strip().splitlines() or [""])[0].replace("|", "/")
+    return f"{type(error).__name__}: {said[:80]}"
 
 
 # -- agreement -------------------------------------------------------------------------------------------------
 
 
 def agreement(row: Row, competitors: Sequence[Competitor]) -> float:
-    """The largest relative difference between answers, which has to be within the row's tolerance."""
-    if not competitors or row.answers is None:
+    """The largest relative difference between their answers, which has to be within the row's tolerance."""
+    return farthest(row, {c.name: _answers(c.make(), row.answers) for c in competitors})
+
+
+def farthest(row: Row, answers: Mapping[str, Any]) -> float:
+    """The same of answers by name: how far they are from the baseline's, or the first one's if it takes no part."""
+    if not answers or row.answers is None:
         return 0.0
-    count = row.answers
-    first, *others = [(c.name, _answers(c.make(), count)) for c in competitors]
+    standard = row.baseline if row.baseline in answers else next(iter(answers))
     largest = 0.0
-    for name, answer in others:
-        difference = _difference(answer, first[1])
+    for name, answer in answers.items():
+        difference = _difference(answer, answers[standard])
         if not difference <= row.tolerance:
-            raise Disagreement(f"{name} and {first[0]} differ by {difference:.2g} (at most {row.tolerance:.0e})")
+            raise Disagreement(f"{name} and {standard} differ by {difference:.2g} (at most {row.tolerance:.0e})")
         largest = max(largest, difference)
     return largest
 
 
-def _answers(run: Run, count: int) -> Any:
-    return np.concatenate([np.ravel(np.asarray(part, dtype=float)) for _ in range(count) for part in _parts(run())])
+def _answers(run: Run, count: int | None) -> list[Any]:
+    """What so many runs answer, as arrays."""
+    return [np.asarray(part, dtype=float) for _ in range(count or 0) for part in _parts(run())]
 
 
 def _parts(answer: Any) -> Sequence[Any]:
     return answer if isinstance(answer, tuple) else (answer,)
 
 
-def _difference(a: Any, b: Any) -> float:
-    if a.shape != b.shape:
+def _difference(a: list[Any], b: list[Any]) -> float:
+    """The largest of two answers' differences, each array's relative to the largest number in it."""
+    if [x.shape for x in a] != [x.shape for x in b]:
         return float("inf")
+    return max((_relative(x, y) for x, y in zip(a, b, strict=True)), default=0.0)
+
+
+def _relative(a: Any, b: Any) -> float:
     scale = float(np.max(np.abs(b), initial=0.0)) or 1.0
     return float(np.max(np.abs(a - b), initial=0.0)) / scale
 
 
-# -- rounds ----------------------------------------------------------------------------------------------------
+# -- samples ---------------------------------------------------------------------------------------------------
+
+
+def sampler(row: Row, runs: dict[str, Run]) -> Callable[[str], float]:
+    """What asks one of them, by name, for one sample: seconds (bytes) a unit."""
+    competitors = {c.name: c for c in row.competitors}
+    gauge = row.gauge
+    if gauge is not None:
+        return lambda name: gauge(competitors[name]) / competitors[name].per
+    loops = {name: _loops(run, row.clock) for name, run in runs.items()}
+
+    def sampled(name: str) -> float:
+        taken = _sample(runs[name], loops[name], row.clock, row.collector)
+        return taken / (loops[name] * competitors[name].per)
+
+    return sampled
 
 
 def _loops(run: Run, clock: Clock) -> int:
     """How many runs fill a sample; finding out warms up caches, allocators and tables made on first use."""
-    loops, taken = 1, _sample(run, 1, clock)
+    loops, taken = 1, _timed(run, 1, clock)
     while taken < SAMPLE / 2:
         loops *= 2
-        taken = _sample(run, loops, clock)
+        taken = _timed(run, loops, clock)
     return max(1, round(loops * SAMPLE / taken))
 
 
-def _round(
-    present: Sequence[Competitor], runs: Mapping[str, Run], loops: Mapping[str, int], number: int, row: Row
-) -> dict[str, float]:
-    """One sample of everybody, in seconds a unit."""
-    start = number % len(present)
-    times = {}
-    for c in (*present[start:], *present[:start]):
-        times[c.name] = _sample(runs[c.name], loops[c.name], row.clock, row.collector) / (loops[c.name] * c.per)
-    return times
-
-
-def _sample(run: Run, loops: int, clock: Clock, collector: bool = True) -> float:
+def _sample(run: Run, loops: int, clock: Clock, collector: bool) -> float:
     gc.collect()
     if not collector:
         gc.disable()
     try:
-        start = clock()
-        for _ in repeat(None, loops):
-            run()
-        return clock() - start
+        return _timed(run, loops, clock)
     finally:
         gc.enable()
+
+
+def _timed(run: Run, loops: int, clock: Clock) -> float:
+    start = clock()
+    for _ in repeat(None, loops):
+        run()
+    return clock() - start
 
 
 # -- what the rounds say ---------------------------------------------------------------------------------------
 
 
-def ratio(rounds: Sequence[Mapping[str, float]], of: str, to: str) -> float | None:
+def ratio(rounds: Sequence[Round], of: str, to: str) -> float | None:
     """The median over the rounds of one time over another; None where one of the two was not measured."""
-    if not rounds or of not in rounds[0] or to not in rounds[0]:
-        return None
-    return median(times[of] / times[to] for times in rounds)
+    found = _ratios(rounds, of, to)
+    return median(found) if found else None
 
 
-def _timing(c: Competitor, baseline: str, rounds: Sequence[Mapping[str, float]], runs: int) -> Timing:
-    times = [times[c.name] for times in rounds if c.name in times]
+def _ratios(rounds: Sequence[Round], of: str, to: str) -> list[float]:
+    return [times[of] / times[to] for times in rounds if of in times and to in times]
+
+
+def _timing(name: str, baseline: str, rounds: Sequence[Round], absent: str) -> Timing:
+    times = [times[name] for times in rounds if name in times]
     if not times:
-        return Timing(c.name)
-    return Timing(c.name, median(times), min(times), max(times), ratio(rounds, c.name, baseline), runs)
+        return Timing(name, absent=absent)
+    ratios = _ratios(rounds, name, baseline)
+    low, _, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3 or (None,) * 3
+    return Timing(
+        name,
+        median(times),
+        min(times),
+        max(times),
+        ratio(rounds, name, baseline),
+        None if low is None or high is None else (low, high),
+    )
 
 
-def _verdict(row: Row, rounds: Sequence[Mapping[str, float]]) -> Verdict | None:
-    if row.aim is None:
-        return None
-    return Verdict(row.aim.against, row.aim.at_most, ratio(rounds, OURS, row.aim.against))
+def _verdict(aim: Aim, rounds: Sequence[Round], facts: Mapping[str, float]) -> Verdict:
+    if aim.fact is not None:
+        found = facts.get(aim.fact)
+    elif aim.against is not None:
+        found = ratio(rounds, aim.who, aim.against)
+    else:
+        times = [times[aim.who] for times in rounds if aim.who in times]
+        found = median(times) if times else None
+    return Verdict(aim.who, aim.against, aim.fact, aim.at_most, found)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from benchmarks import readme
+from benchmarks import measured
 from benchmarks.referee.checkers import CHECKERS, OURS, Judgement, judged
 from benchmarks.referee.cli import PAGE, START, known, main
 from benchmarks.referee.cost import Cost
@@ -85,7 +85,7 @@ def test_costs_say_whether_the_aim_is_met():
 
 
 def test_the_page_has_a_place_for_the_table():
-    assert readme.rewrite(PAGE.read_text("utf-8"), "new", START)
+    assert measured.rewrite(PAGE.read_text("utf-8"), "new", START)
 
 
 def test_a_case_needs_a_kind_and_a_diagnosis():

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.referee import all_cases
 
 from ..machine import described, machine
-from ..readme import rewrite
+from ..measured import rewrite
 from .checkers import CHECKERS, OURS, Checker, Judgement
 from .cost import costs
 from .tables import misjudged, tables

@@ -7,7 +7,7 @@ from statistics import median
 
 from tests.referee import ARGUED, SUITES, Case, acceptable, all_cases, fits
 
-from ..report import digits, seconds
+from ..report import digits, quantity
 from .checkers import OURS, Judgement
 
 Judgements = Mapping[str, Judgement]  # by case
@@ -45,8 +45,8 @@ def _lines(results: Mapping[str, Judgements]) -> Iterable[list[str]]:
     ]
     yield ["diagnosis fits, of the caught", *(_fit(name, cases, found) for name, found in results.items())]
     yield ["seconds, all together", *(digits(sum(j.seconds for j in found.values())) for found in results.values())]
-    yield ["a case: median", *(seconds(median(j.seconds for j in found.values())) for found in results.values())]
-    yield ["a case: longest", *(seconds(max(j.seconds for j in found.values())) for found in results.values())]
+    yield ["a case: median", *(quantity(median(j.seconds for j in found.values())) for found in results.values())]
+    yield ["a case: longest", *(quantity(max(j.seconds for j in found.values())) for found in results.values())]
 
 
 def _fit(name: str, cases: Mapping[str, Case], found: Judgements) -> str:

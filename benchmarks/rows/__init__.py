@@ -1,18 +1,16 @@
-"""Every row, in the order of the table; and those against another commit, which are measured only when asked for."""
+"""Every row, in the order of the page."""
 
-from . import before, bounds, compiled, depth, loss, scalar, startup, tensor, training
+from . import bounds, capture, compiled, depth, loss, memory, scalar, startup, tensor, training
 
-PEERS = ("micrograd", "torch")
-ROWS = (
-    *scalar.ROWS,
-    *tensor.ROWS,
-    *loss.ROWS,
-    *training.ROWS,
-    *compiled.ROWS,
-    *bounds.ROWS,
-    *depth.ROWS,
-    *startup.ROWS,
-)
-AGAINST = before.ROWS
+PEERS = ("micrograd", "torch", "jax", "mygrad", "autograd", "numba")
+GROUPS = {
+    "Compiled": compiled.ROWS,
+    "Eager: losses and training steps": (*loss.ROWS, *training.ROWS),
+    "Eager: a node": (*scalar.ROWS, *tensor.ROWS, *depth.ROWS),
+    "Memory of a step": memory.ROWS,
+    "To get started": (*capture.ROWS, *startup.ROWS),
+    "What the engine's services cost": bounds.ROWS,
+}
+ROWS = tuple(row for rows in GROUPS.values() for row in rows)
 
-__all__ = ["AGAINST", "PEERS", "ROWS"]
+__all__ = ["GROUPS", "PEERS", "ROWS"]

@@ -60,8 +60,10 @@ class MLP:
         self.gt = [g.T for g in self.g]
         self.masks = [np.empty((n, len(b)), bool) for b in self.b]
         self.n, self.adam, self.t = n, adam, 0
-        self.mean, self.square = np.zeros_like(self.flat), np.zeros_like(self.flat)
-        self.one, self.two = np.empty_like(self.flat), np.empty_like(self.flat)
+        self.one = np.empty_like(self.flat)
+        if adam:
+            self.mean, self.square = np.zeros_like(self.flat), np.zeros_like(self.flat)
+            self.two = np.empty_like(self.flat)
         self.loss = Loss((n, len(self.b[-1])))
         self.last = len(self.b) - 1
 

@@ -2,64 +2,113 @@
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..model import Competitor, Row, Run, Timing
+from ..memory import resident, traced
+from ..model import BYTES, OURS, Aim, Competitor, Row, Run
 
 LENGTHS = (1_000, 10_000, 100_000, 1_000_000)
+DEEP = 100_000  # beside others, who take a million times 10 µs and more
+_OTHERS = f"deep chain of {DEEP:,}, beside others, memory"
 
 
-def _built(length: int) -> tuple[Any, Any]:
-    """The two ends of a chain of multiplications and additions on single numbers."""
+def chain(length: int) -> Run:
+    """Multiplications and additions of one number: built and swept."""
     from tinygrad_ce import Value
 
-    x = start = Value(0.5)
-    for _ in range(length // 2):
-        x = x * 1.0 + 0.0
-    return start, x
-
-
-def _chain(length: int) -> Run:
     def run() -> Any:
-        start, end = _built(length)
-        end.backward()
+        start = Value(0.5)
+        _links(start, length).backward()
         return start.grad
 
     return run
 
 
-def _bytes(timings: Mapping[str, Timing]) -> dict[str, float]:
-    return {f"bytes each of {n:,} nodes": bytes_a_node(n) for n in LENGTHS}
+def _links(x: Any, length: int) -> Any:
+    for _ in range(length // 2):
+        x = x * 1.0 + 0.0
+    return x
 
 
-def bytes_a_node(length: int) -> float:
-    """What a chain of that length takes to build and sweep, at the peak; measured apart from the times."""
-    gc.collect()
-    tracemalloc.start()
-    try:
-        empty = tracemalloc.get_traced_memory()[0]
-        _, end = _built(length)
-        end.backward()
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    return (peak - empty) / length
+def _torch(length: int) -> Run:
+    import torch
+
+    def run() -> Any:
+        start = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+        _links(start, length).backward()
+        return start.grad
+
+    return run
 
 
-def _row(collector: bool) -> Row:
+def _hips(length: int) -> Run:
+    import autograd
+
+    return partial(autograd.grad(partial(_links, length=length)), 0.5)
+
+
+def _named(length: int) -> str:
+    return f"{OURS}, {length:,} nodes"
+
+
+def _row(name: str, what: str, **options: Any) -> Row:
     return Row(
-        name="deep chains" if collector else "deep chains, cyclic collector off",
-        what="Multiplications and additions of one number: built, swept, freed.",
+        name=name,
+        what=what,
         unit="node",
-        baseline=f"{LENGTHS[0]:,} nodes",
-        competitors=tuple(Competitor(f"{n:,} nodes", partial(_chain, n), per=n) for n in LENGTHS),
-        collector=collector,
-        facts=_bytes if collector else None,
+        baseline=_named(LENGTHS[0]),
+        competitors=tuple(Competitor(_named(n), partial(chain, n), per=n) for n in LENGTHS),
+        **options,
     )
 
 
-ROWS = (_row(collector=True), _row(collector=False))
+def _beside_others(name: str, what: str, aims: tuple[Aim, ...], **options: Any) -> Row:
+    return Row(
+        name=name,
+        what=what,
+        unit="node",
+        baseline=OURS,
+        competitors=(
+            Competitor(OURS, partial(chain, DEEP), per=DEEP),
+            Competitor("torch", partial(_torch, DEEP), needs="torch", per=DEEP),
+            Competitor("HIPS autograd", partial(_hips, DEEP), needs="autograd", per=DEEP),
+        ),
+        aim=aims,
+        **options,
+    )
+
+
+_WHAT = "Multiplications and additions of one number: built, swept, freed"
+_FLAT = 1.1  # as near as two lengths are measured to each other
+
+ROWS = (
+    _row(
+        "deep chains",
+        f"{_WHAT}.",
+        aim=(
+            Aim(None, 3e-6, who=_named(1_000_000)),
+            Aim(_named(1_000), _FLAT, who=_named(1_000_000)),
+        ),
+    ),
+    _row("deep chains, cyclic collector off", f"{_WHAT}.", collector=False),
+    _row(
+        "deep chains, memory",
+        "The same, at the peak, as tracemalloc sees it.",
+        aim=(Aim(None, 300.0, who=_named(1_000)), Aim(None, 400.0, who=_named(1_000_000))),
+        gauge=traced,
+        answers=None,
+        fewest=1,
+        measures=BYTES,
+    ),
+    _beside_others(f"deep chain of {DEEP:,}, beside others", f"{_WHAT}.", (Aim("torch", 0.5),)),
+    _beside_others(
+        _OTHERS,
+        "The same at the peak: what a process of its own grows by.",
+        (Aim(None, 400.0),),
+        gauge=resident(_OTHERS),
+        answers=None,
+        fewest=1,
+        measures=BYTES,
+    ),
+)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from time import process_time
 from typing import Any
 
 import numpy as np
@@ -87,7 +86,6 @@ def _row(what: str, shape: Shape, at_most: float, dtype: Any) -> Row:
             Competitor(BY_HAND, partial(_by_hand, what, shape, dtype)),
         ),
         aim=Aim(BY_HAND, at_most),
-        clock=process_time,
         tolerance=1e-5 if dtype == np.float32 else 1e-9,
     )
 

@@ -5,28 +5,31 @@ Modules are compiled once and kept, as those of an installed package are, whatev
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from functools import partial
+from time import perf_counter
 from typing import Any
 
-from ..model import OURS, Competitor, Row, Run, Timing
+from ..apart import environment
+from ..model import OURS, Aim, Competitor, Row, Run, Timing
+
+_ADDED = "milliseconds added to NumPy's"
 
 
 def _python(program: str) -> Run:
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    kept = {k: v for k, v in environment(1).items() if k != "PYTHONDONTWRITEBYTECODE"}
 
     def run() -> Any:
-        return subprocess.run([sys.executable, "-c", program], env=environment, check=True).returncode
+        return subprocess.run([sys.executable, "-P", "-c", program], env=kept, check=True).returncode
 
     return run
 
 
 def _added(timings: Mapping[str, Timing]) -> dict[str, float]:
     ours, numpy = timings[OURS].median, timings["numpy"].median
-    return {} if ours is None or numpy is None else {"milliseconds added to NumPy's": 1e3 * (ours - numpy)}
+    return {} if ours is None or numpy is None else {_ADDED: 1e3 * (ours - numpy)}
 
 
 ROWS = (
@@ -37,9 +40,11 @@ ROWS = (
         baseline="numpy",
         competitors=(
             *(Competitor(name, partial(_python, f"import {name}")) for name in (OURS, "numpy")),
-            Competitor("torch", partial(_python, "import torch"), needs="torch"),
+            *(Competitor(name, partial(_python, f"import {name}"), needs=name) for name in ("torch", "jax")),
             Competitor("nothing", partial(_python, "pass")),
         ),
+        aim=Aim(None, 40.0, fact=_ADDED),
         facts=_added,
+        clock=perf_counter,
     ),
 )

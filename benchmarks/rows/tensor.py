@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from ..model import OURS, Aim, Competitor, Row, Run
 
 SIZE = 64
-TURNS = 100  # of three nodes each: x ← tanh(a x + b)
+TURNS = 333  # of three nodes each: x ← tanh(a x + b)
 
 
 def _data() -> tuple[Any, Any, Any]:
@@ -20,8 +19,9 @@ def _data() -> tuple[Any, Any, Any]:
     return a, b - 1.0, x
 
 
-def ours(leaves: bool, library: str = OURS) -> Run:
-    tg = import_module(library)
+def ours(leaves: bool) -> Run:
+    import tinygrad_ce as tg
+
     data = _data()
 
     def run() -> Any:
@@ -52,6 +52,37 @@ def _torch(leaves: bool) -> Run:
     return run
 
 
+def _mygrad(leaves: bool) -> Run:
+    import mygrad as mg
+
+    data = _data()
+
+    def run() -> Any:
+        a, b = (mg.tensor(data[0]), mg.tensor(data[1])) if leaves else data[:2]
+        start = x = mg.tensor(data[2])
+        for _ in range(TURNS):
+            x = mg.tanh(x * a + b)
+        x.backward(np.ones(SIZE))
+        return (a.grad, b.grad, start.grad) if leaves else start.grad
+
+    return run
+
+
+def _hips(leaves: bool) -> Run:
+    import autograd
+    import autograd.numpy as anp
+
+    a, b, start = _data()
+
+    def chain(a: Any, b: Any, x: Any) -> Any:
+        for _ in range(TURNS):
+            x = anp.tanh(x * a + b)
+        return anp.sum(x)
+
+    gradient = autograd.grad(chain, argnum=(0, 1, 2) if leaves else 2)
+    return lambda: gradient(a, b, start)
+
+
 def _numpy(leaves: bool) -> Run:
     a, b, start = _data()
 
@@ -76,13 +107,15 @@ def _row(leaves: bool) -> Row:
     kind = "leaves" if leaves else "constants"
     nodes = 3 * TURNS
     return Row(
-        name=f"tensor chain of {nodes}, {kind}",
-        what=f"x ← tanh(a x + b), {TURNS} times on {SIZE} numbers, a and b {kind}: built, swept, freed.",
+        name=f"tensor chain of {nodes} on {SIZE}, {kind}",
+        what=f"x ← tanh(a x + b), {TURNS} times on {SIZE} elements, a and b {kind}: built, swept, freed.",
         unit="node",
         baseline="NumPy by hand",
         competitors=(
             Competitor(OURS, partial(ours, leaves), per=nodes),
             Competitor("torch", partial(_torch, leaves), needs="torch", per=nodes),
+            Competitor("MyGrad", partial(_mygrad, leaves), needs="mygrad", per=nodes),
+            Competitor("HIPS autograd", partial(_hips, leaves), needs="autograd", per=nodes),
             Competitor("NumPy by hand", partial(_numpy, leaves), per=nodes),
         ),
         aim=Aim(against="torch", at_most=0.5),

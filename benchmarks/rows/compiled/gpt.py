@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from time import process_time
 from typing import Any
 
 import numpy as np
 
-from ...model import OURS, Aim, Competitor, Row, Run
+from ...model import Aim, Competitor, Row, Run
 from ..by_hand_gpt import GPT
-from .common import BY_HAND, EAGER, warm
+from ..common import BY_HAND, WITH_NUMBA, ours, prepared, warm
+from ..peers import gpt as peers
+from ..peers.common import JAX
 
 BATCH, LENGTH, WIDTH, HEADS, VOCABULARY = 16, 64, 64, 4, 65
 _MIDDLE = 4 * WIDTH
@@ -35,7 +37,8 @@ def batch() -> tuple[Any, Any]:
     return tuple(rng.integers(0, VOCABULARY, size=(2, BATCH, LENGTH)))
 
 
-def ours(compiled: bool) -> Run:
+def gpt_step() -> tuple[Callable[..., Any], tuple[Any, Any]]:
+    """A training step, and what it is called with."""
     import tinygrad_ce as tg
     from tinygrad_ce.nn import functional as F
     from tinygrad_ce.programs import models
@@ -53,88 +56,13 @@ def ours(compiled: bool) -> Run:
         optimizer.step()
         return loss
 
-    run, (x, y) = tg.compile(step) if compiled else step, batch()
-    return lambda: run(x, y).data
+    return step, batch()
 
 
-def theirs(compiled: bool) -> Run:
-    import torch
-    from torch import nn
-
-    F = nn.functional
-    p = [nn.Parameter(torch.from_numpy(w)) for w in weights()]
-    optimizer = torch.optim.Adam(p, lr=1e-3)
-    x, y = [torch.from_numpy(a) for a in batch()]
-    shape = (BATCH, LENGTH, 3, HEADS, WIDTH // HEADS)
-
-    def loss_of(x: Any, y: Any) -> Any:
-        h = p[0][x] + p[1]
-        q, k, v = F.linear(F.layer_norm(h, (WIDTH,), p[10], p[11]), p[2], p[3]).reshape(shape).permute(2, 0, 3, 1, 4)
-        heads = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        h = h + F.linear(heads.transpose(1, 2).reshape(h.shape), p[4], p[5])
-        middle = F.gelu(F.linear(F.layer_norm(h, (WIDTH,), p[12], p[13]), p[6], p[7]), approximate="tanh")
-        h = h + F.linear(middle, p[8], p[9])
-        logits = F.linear(F.layer_norm(h, (WIDTH,), p[14], p[15]), p[16])
-        return F.cross_entropy(logits.flatten(0, 1), y.flatten())
-
-    called = torch.compile(loss_of) if compiled else loss_of
-
-    def run() -> Any:
-        loss = called(x, y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
-    return run
-
-
-def of_jax() -> Run:
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    jnp = jax.numpy
-    size = WIDTH // HEADS
-    seen = jnp.tril(jnp.ones((LENGTH, LENGTH), bool))
-
-    def norm(x: Any, w: Any, b: Any) -> Any:
-        c = x - x.mean(axis=-1, keepdims=True)
-        return c / jnp.sqrt((c * c).mean(axis=-1, keepdims=True) + 1e-5) * w + b
-
-    def loss_of(p: Any, x: Any, y: Any) -> Any:
-        h = p[0][x] + p[1]
-        three = norm(h, p[10], p[11]) @ p[2].T + p[3]
-        q, k, v = three.reshape(BATCH, LENGTH, 3, HEADS, size).transpose(2, 0, 3, 1, 4)
-        scores = jnp.where(seen, q @ k.swapaxes(-1, -2) * size**-0.5, -jnp.inf)
-        heads = (jax.nn.softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(h.shape)
-        h = h + heads @ p[4].T + p[5]
-        middle = jax.nn.gelu(norm(h, p[12], p[13]) @ p[6].T + p[7], approximate=True)
-        h = h + middle @ p[8].T + p[9]
-        logits = norm(h, p[14], p[15]) @ p[16].T
-        own = jnp.take_along_axis(logits, y[..., None], axis=-1)[..., 0]
-        return (jax.nn.logsumexp(logits, axis=-1) - own).mean()
-
-    @jax.jit
-    def step(state: Any, x: Any, y: Any) -> Any:
-        p, means, squares, t = state
-        loss, g = jax.value_and_grad(loss_of)(p, x, y)
-        t = t + 1.0
-        means = [0.9 * m + 0.1 * a for m, a in zip(means, g, strict=True)]
-        squares = [0.999 * v + 0.001 * a * a for v, a in zip(squares, g, strict=True)]
-        unbias = (1.0 - 0.999**t) ** 0.5
-        rate = 1e-3 * unbias / (1.0 - 0.9**t)
-        moved = zip(p, means, squares, strict=True)
-        return loss, ([w - rate * m / (jnp.sqrt(v) + 1e-8 * unbias) for w, m, v in moved], means, squares, t)
-
-    start = [jnp.asarray(w) for w in weights()]
-    held = [(start, [jnp.zeros_like(w) for w in start], [jnp.zeros_like(w) for w in start], 0.0)]
-    x, y = [jnp.asarray(a) for a in batch()]
-
-    def run() -> Any:
-        loss, held[0] = step(held[0], x, y)
-        return np.asarray(loss)
-
-    return run
+def gpt_ours(form: str) -> Run:
+    step, given = gpt_step()
+    run = prepared(step, form)
+    return lambda: run(*given).data
 
 
 ROWS = (
@@ -145,14 +73,11 @@ ROWS = (
         unit="step",
         baseline=BY_HAND,
         competitors=(
-            Competitor(OURS, warm(partial(ours, True))),
+            *ours(gpt_ours),
             Competitor(BY_HAND, warm(lambda: partial(GPT(weights(), BATCH, LENGTH, HEADS).step, *batch()))),
-            Competitor(EAGER, warm(partial(ours, False))),
-            Competitor("jax.jit", warm(of_jax), needs="jax"),
-            Competitor("torch", warm(partial(theirs, False)), needs="torch"),
+            *peers.of(weights, batch, HEADS),
         ),
-        aim=Aim(against=BY_HAND, at_most=1.1),
-        clock=process_time,
+        aim=(Aim(BY_HAND, 1.1), Aim(JAX, 1.0, who=WITH_NUMBA)),
         answers=5,
         tolerance=1e-8,
     ),

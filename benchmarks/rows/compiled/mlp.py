@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
-from time import process_time
 from typing import Any
 
-import numpy as np
-
-from ...model import OURS, Aim, Competitor, Row, Run
+from ...model import Aim, Competitor, Row, Run
 from ..by_hand import MLP
-from .common import BY_HAND, EAGER, Sizes, batch_of, warm, weights_of
+from ..common import BY_HAND, EAGER, WITH_NUMBA, Sizes, batch_of, ours, prepared, warm, weights_of
+from ..peers import mlp as peers
+from ..peers.common import JAX, NAIVE
 
 
-def mlp_ours(sizes: Sizes, n: int, adam: bool, compiled: bool) -> Run:
+def mlp_step(sizes: Sizes, n: int, adam: bool) -> tuple[Callable[..., Any], tuple[Any, Any]]:
+    """A training step, and what it is called with."""
     import tinygrad_ce as tg
 
     model = tg.nn.MLP(sizes)
     for p, w in zip(model.parameters(), weights_of(sizes), strict=True):
         p.data = w
     optimizer = tg.optim.Adam(model.parameters(), lr=1e-3) if adam else tg.optim.SGD(model.parameters(), lr=0.05)
-    x, y = batch_of(sizes, n)
 
     def step(x: Any, y: Any) -> Any:
         out = model(x)
@@ -31,8 +30,13 @@ def mlp_ours(sizes: Sizes, n: int, adam: bool, compiled: bool) -> Run:
         optimizer.step()
         return loss
 
-    run = tg.compile(step) if compiled else step
-    return lambda: run(x, y).data
+    return step, batch_of(sizes, n)
+
+
+def mlp_ours(sizes: Sizes, n: int, adam: bool, form: str) -> Run:
+    step, given = mlp_step(sizes, n, adam)
+    run = prepared(step, form)
+    return lambda: run(*given).data
 
 
 def mlp_by_hand(sizes: Sizes, n: int, adam: bool) -> Run:
@@ -40,72 +44,7 @@ def mlp_by_hand(sizes: Sizes, n: int, adam: bool) -> Run:
     return partial(made.step, *batch_of(sizes, n))
 
 
-def mlp_torch(sizes: Sizes, n: int, adam: bool) -> Run:
-    import torch
-
-    layers = [torch.nn.Linear(a, b, dtype=torch.float64) for a, b in pairwise(sizes)]
-    parts = [part for layer in layers for part in (layer, torch.nn.ReLU())][:-1]
-    model = torch.nn.Sequential(*parts)
-    with torch.no_grad():
-        for p, w in zip(model.parameters(), weights_of(sizes), strict=True):
-            p.copy_(torch.from_numpy(w))
-    optimizer: Any = (
-        torch.optim.Adam(model.parameters(), lr=1e-3) if adam else torch.optim.SGD(model.parameters(), lr=0.05)
-    )
-    x, y = [torch.from_numpy(a) for a in batch_of(sizes, n)]
-
-    def run() -> Any:
-        out = model(x)
-        loss = torch.relu(1.0 - y * out).mean() if sizes[-1] == 1 else torch.nn.functional.cross_entropy(out, y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
-    return run
-
-
-def mlp_jax(sizes: Sizes, n: int, adam: bool) -> Run:
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    jnp = jax.numpy
-
-    def loss_of(weights: Any, x: Any, y: Any) -> Any:
-        h = x
-        for i in range(0, len(weights), 2):
-            h = h @ weights[i].T + weights[i + 1]
-            h = jnp.maximum(h, 0.0) if i < len(weights) - 2 else h
-        if sizes[-1] == 1:
-            return jnp.maximum(1.0 - y * h, 0.0).mean()
-        return (jax.nn.logsumexp(h, axis=1) - h[jnp.arange(n), y]).mean()
-
-    @jax.jit
-    def step(state: Any, x: Any, y: Any) -> Any:
-        weights, means, squares, t = state
-        loss, grads = jax.value_and_grad(loss_of)(weights, x, y)
-        if not adam:
-            return loss, ([w - 0.05 * g for w, g in zip(weights, grads, strict=True)], means, squares, t)
-        t = t + 1.0
-        means = [0.9 * m + 0.1 * g for m, g in zip(means, grads, strict=True)]
-        squares = [0.999 * v + 0.001 * g * g for v, g in zip(squares, grads, strict=True)]
-        unbias = (1.0 - 0.999**t) ** 0.5
-        rate = 1e-3 * unbias / (1.0 - 0.9**t)
-        moved = zip(weights, means, squares, strict=True)
-        return loss, ([w - rate * m / (jnp.sqrt(v) + 1e-8 * unbias) for w, m, v in moved], means, squares, t)
-
-    start = [jnp.asarray(w) for w in weights_of(sizes)]
-    held = [(start, [jnp.zeros_like(w) for w in start], [jnp.zeros_like(w) for w in start], 0.0)]
-    x, y = [jnp.asarray(a) for a in batch_of(sizes, n)]
-
-    def run() -> Any:
-        loss, held[0] = step(held[0], x, y)
-        return np.asarray(loss)
-
-    return run
-
-
-def _mlp_row(sizes: Sizes, n: int, adam: bool) -> Row:
+def _mlp_row(sizes: Sizes, n: int, adam: bool, *more: Aim) -> Row:
     given = (sizes, n, adam)
     return Row(
         name=f"compiled step, MLP {'-'.join(map(str, sizes))}, batch {n}{', Adam' if adam else ''}",
@@ -114,21 +53,18 @@ def _mlp_row(sizes: Sizes, n: int, adam: bool) -> Row:
         unit="step",
         baseline=BY_HAND,
         competitors=(
-            Competitor(OURS, warm(partial(mlp_ours, *given, True))),
+            *ours(partial(mlp_ours, *given)),
             Competitor(BY_HAND, warm(partial(mlp_by_hand, *given))),
-            Competitor(EAGER, warm(partial(mlp_ours, *given, False))),
-            Competitor("jax.jit", warm(partial(mlp_jax, *given)), needs="jax"),
-            Competitor("torch", warm(partial(mlp_torch, *given)), needs="torch"),
+            *peers.of(*given),
         ),
-        aim=Aim(against=BY_HAND, at_most=1.1),
-        clock=process_time,
+        aim=(Aim(BY_HAND, 1.1), Aim(JAX, 1.0, who=WITH_NUMBA), *more),
         answers=5,
         tolerance=1e-8,
     )
 
 
 ROWS = (
-    _mlp_row((2, 16, 16, 1), 100, adam=False),
-    _mlp_row((64, 128, 64, 10), 64, adam=True),
-    _mlp_row((784, 256, 128, 10), 128, adam=False),
+    _mlp_row((2, 16, 16, 1), 100, False, Aim(NAIVE, 1.6, who=EAGER), Aim(BY_HAND, 0.5, who=WITH_NUMBA)),
+    _mlp_row((64, 128, 64, 10), 64, True, Aim(NAIVE, 1.6, who=EAGER), Aim(BY_HAND, 0.65, who=WITH_NUMBA)),
+    _mlp_row((784, 256, 128, 10), 128, False),
 )

@@ -1,17 +1,19 @@
-"""What these rows share: names, first weights, batches."""
+"""What compiled rows and their peers share: names, first weights, batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from inspect import signature
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ...model import Run
+from ..model import OURS, Competitor, Run
 
 BY_HAND = "NumPy by hand, out="
-EAGER = "tinygrad_ce, eager"
+EAGER, WITH_NUMBA = f"{OURS}, eager", f"{OURS}, numba"
 Sizes = tuple[int, ...]
 
 
@@ -24,6 +26,27 @@ def warm(make: Callable[[], Run]) -> Callable[[], Run]:
         return run
 
     return made
+
+
+def ours(make: Callable[[str], Run]) -> tuple[Competitor, ...]:
+    """Our three forms; `make` takes the name of one of them and passes it to `prepared`."""
+    return (
+        Competitor(OURS, warm(partial(make, OURS))),
+        Competitor(EAGER, warm(partial(make, EAGER))),
+        Competitor(WITH_NUMBA, warm(partial(make, WITH_NUMBA)), needs="numba"),
+    )
+
+
+def prepared(f: Callable[..., Any], form: str) -> Callable[..., Any]:
+    """f in one of our forms: as it is, compiled to NumPy, or to what is faster where numba is installed."""
+    import tinygrad_ce as tg
+
+    if form == EAGER:
+        return f
+    several = "backend" in signature(tg.compile).parameters  # earlier commits have NumPy alone
+    if form == WITH_NUMBA and not several:
+        raise NotImplementedError("tg.compile has no backends")
+    return tg.compile(f, **({"backend": "numpy"} if form == OURS and several else {}))
 
 
 def weights_of(sizes: Sizes) -> list[Any]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-START = "<!-- measured: python -m benchmarks --readme rewrites all up to the next comment -->"
+START = "<!-- measured: python -m benchmarks --docs rewrites all up to the next comment -->"
 END = "<!-- end of what was measured -->"
-README = Path(__file__).with_name("README.md")
 
 
 def rewrite(page: str, measured: str, opening: str = START) -> str:
