@@ -36,6 +36,7 @@ class Clock:
     lock = Lock()
 
 
+_ENDS = {"inputs": 0, "left": 0, "right": 1}
 UNSET: dict[str, Any] = {"grad": None, "label": "", "notes": None, "params": {}}
 
 
@@ -108,11 +109,13 @@ class Node:
         "grad",
         "inputs",
         "label",
+        "left",
         "notes",
         "number",
         "op",
         "params",
         "requires_grad",
+        "right",
     )
 
     _data: Any
@@ -137,10 +140,18 @@ class Node:
             self.notes = None
 
     def __getattr__(self, name: str) -> Any:
+        if name in _ENDS:
+            return self._otherwise(name)
         try:
             return UNSET[name]
         except KeyError:
             raise AttributeError(f"{type(self).__name__} has no attribute '{name}'") from None
+
+    def _otherwise(self, name: str) -> Any:
+        """The inputs, of a node that has them in the other form: as a tuple, or as an elementwise op's operands."""
+        if name == "inputs":
+            return (self.left,) if len(self.op.partials) == 1 else (self.left, self.right)
+        return self.inputs[_ENDS[name]]
 
     @property
     def retains(self) -> bool:

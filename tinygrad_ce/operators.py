@@ -27,7 +27,7 @@ Binary = Callable[[Any, Any], Any]
 
 def binary(op: Op) -> tuple[Binary, Binary]:
     """An operator and its reflection."""
-    scalar, kernel = op.scalar, op.kernel
+    scalar, kernel, lean = op.scalar, op.kernel, op.partials is not None
 
     def operate(self: Any, other: Any) -> Any:
         a = self._data
@@ -63,7 +63,11 @@ def binary(op: Op) -> tuple[Binary, Binary]:
         node = _new(value)
         node._data = data
         node.op = op
-        node.inputs = (self, other)
+        if lean:
+            node.left = self
+            node.right = other
+        else:
+            node.inputs = (self, other)
         node.number = next_number()
         node.requires_grad = True
         if watch is not True:
@@ -95,7 +99,7 @@ def unary(op: Op) -> Callable[[Any], Any]:
         node = _new(value)
         node._data = data
         node.op = op
-        node.inputs = (self,)
+        node.left = self
         node.number = next_number()
         node.requires_grad = True
         if watch is not True:

@@ -20,7 +20,6 @@ a million nodes is swept like a chain of ten; only an op's decomposition, a grap
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from .identities import cast_like, less_one, spent
 from .mutation import require_intact, written
 from .node import Clock, Node, Watch, next_number, plain, recorded, recording, retained, unwatched, watched
 from .op import Op
-from .quick import accumulate, elementwise
+from .quick import accumulate, elementwise, youngest
 from .tracing import place
 
 
@@ -76,38 +75,35 @@ def reverse(
     adjoints: dict[int, Any] = {root.number: seed}
     owned: set[int] = set()  # adjoints that are arrays of the sweep's own, safe to add to in place
     results: dict[int, tuple[Node, Any]] = {}
-    pending = [-root.number]  # a heap: the youngest node first
-    found: dict[int, Node] = {root.number: root}
+    found: dict[int, Node] = {}  # nodes with an adjoint that are still to be visited
+    leaves: dict[int, Node] = {}  # which send nothing, so that theirs may wait for the end
+    (leaves if root.op is None else found)[root.number] = root
     limits: dict[int, int] = {}  # how often adjoints that came through a `spent` node may be differentiated
     stale = Clock.last  # older nodes are looked at more closely: something changed, or was watched, since
     watch = recording().sweeping() if isinstance(recording(), Watch) else None
     quick = choice.request is None and not create_graph and wanted is None and watch is None
     for x, gx in beside:
-        if x.number in found:
+        if x.number in adjoints:
             accumulate(adjoints, owned, x.number, gx)
         else:
             adjoints[x.number] = gx
-            found[x.number] = x
-            heappush(pending, -x.number)
+            (leaves if x.op is None else found)[x.number] = x
 
-    while pending:
+    number = max(found, default=0) + 1
+    while found:
+        number = youngest(found, number)
         if quick:
-            elementwise(pending, found, adjoints, owned, stale)
-            if not pending:
+            number = elementwise(number, found, leaves, adjoints, owned, stale)
+            if not number:
                 break
-        number = -heappop(pending)
         node = found.pop(number)
         g = adjoints.pop(number)
         op = node.op
         limit = limits.pop(number, None) if limits else None
-        if (op is None or number in retained) if wanted is None else number in wanted:
+        if number in (retained if wanted is None else wanted):
             result = g if number in owned or wanted is not None else _own(g)
             results[number] = (node, result if limit is None else spent(result, left=limit))
-            if op is None and wanted is None and node.notes is not None:
-                view, before = node.notes
-                if view.tobytes() != before:
-                    raise written(node, root)
-        if op is None or number <= floor:
+        if number <= floor:
             continue
         if again and op is spent:
             left = less_one(node.params["left"])
@@ -122,8 +118,19 @@ def reverse(
                 accumulate(adjoints, owned, k, gx)
             else:
                 adjoints[k] = gx
-                found[k] = x
-                heappush(pending, -k)
+                (leaves if x.op is None else found)[k] = x
+
+    for number, node in leaves.items():
+        if wanted is not None and number not in wanted:
+            continue
+        g = adjoints[number]
+        if wanted is None:
+            g = g if number in owned else _own(g)
+            if node.notes is not None:
+                view, before = node.notes
+                if view.tobytes() != before:
+                    raise written(node, root)
+        results[number] = (node, spent(g, left=limits[number]) if number in limits else g)
     return results
 
 

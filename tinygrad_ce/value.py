@@ -105,7 +105,14 @@ class Value(ArrayProtocols):
         node: Value = _new(cls)
         node._data = out
         node.op = op
-        node.inputs = inputs
+        if op.partials is None:
+            node.inputs = inputs
+        elif len(inputs) == 1:
+            (node.left,) = inputs
+        elif len(inputs) == 2:
+            node.left, node.right = inputs
+        else:
+            node.inputs = inputs
         node.params = params
         node.number = next_number()
         node.requires_grad = True

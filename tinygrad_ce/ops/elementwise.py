@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..forms import elementwise, ieee
+from ..forms import elementwise, first, ieee, second
 from ..invariants import LINEAR, even, homogeneous, odd
 from ..node import Node
 from ..registry import implements
@@ -35,8 +35,8 @@ negative = elementwise(np.negative, -1, scalar=operator.neg, formula="−g", inv
 positive = elementwise(np.positive, 1, scalar=operator.pos, formula="g", invariants=[LINEAR])
 multiply = elementwise(
     np.multiply,
-    lambda out, x, y: y,
-    lambda out, x, y: x,
+    second,
+    first,
     scalar=operator.mul,
     formula="g y, g x",
     invariants=[homogeneous("x"), homogeneous("y")],
