@@ -27,7 +27,7 @@ Binary = Callable[[Any, Any], Any]
 
 def binary(op: Op) -> tuple[Binary, Binary]:
     """An operator and its reflection."""
-    scalar, kernel, lean = op.scalar, op.kernel, op.partials is not None
+    scalar, kernel, params, lean = op.scalar, op.kernel, op.defaults, op.partials is not None
 
     def operate(self: Any, other: Any) -> Any:
         a = self._data
@@ -67,9 +67,12 @@ def binary(op: Op) -> tuple[Binary, Binary]:
             node.left = self
             node.right = other
         else:
-            node.inputs = (self, other)
+            node.left = (self, other)
+        node.params = params
         node.number = next_number()
         node.requires_grad = True
+        node.adjoint = node.grad = node.notes = None
+        node.label = ""
         if watch is not True:
             watch.made(node)
         return node
@@ -82,7 +85,7 @@ def binary(op: Op) -> tuple[Binary, Binary]:
 
 def unary(op: Op) -> Callable[[Any], Any]:
     """An operator of one operand."""
-    scalar, kernel = op.scalar, op.kernel
+    scalar, kernel, params = op.scalar, op.kernel, op.defaults
 
     def operate(self: Any) -> Any:
         a = self._data
@@ -100,8 +103,11 @@ def unary(op: Op) -> Callable[[Any], Any]:
         node._data = data
         node.op = op
         node.left = self
+        node.params = params
         node.number = next_number()
         node.requires_grad = True
+        node.adjoint = node.grad = node.notes = None
+        node.label = ""
         if watch is not True:
             watch.made(node)
         return node
