@@ -352,7 +352,9 @@ def test_every_elementwise_op_of_one_input_is_a_method():
     for name, op in tg.registry().items():
         if op.partials is not None and len(op.partials) == 1 and ":" not in name:
             out = getattr(v, name)()
-            assert out.op is op or not out.requires_grad, f"{name}: a late op's name goes into late_methods of ops/__init__.py"
+            assert out.op is op or not out.requires_grad, (
+                f"{name}: a late op's name goes into late_methods of ops/__init__.py"
+            )
 
 
 @given(st.data())

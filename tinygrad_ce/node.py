@@ -36,7 +36,6 @@ class Clock:
     lock = Lock()
 
 
-
 class Watch:
     """Who is told of nodes as they are made: this one looks at nothing (see observe.py for those that do)."""
 

@@ -85,15 +85,20 @@ def binary(op: Op) -> tuple[Binary, Binary]:
 
 def unary(op: Op) -> Callable[[Any], Any]:
     """An operator of one operand."""
-    scalar, kernel, params = op.scalar, op.kernel, op.defaults
+    params = op.defaults
 
     def operate(self: Any) -> Any:
         a = self._data
         value = type(self)
+        if op.partials is None:
+            return value.record(op, (self,), params)
         if type(a) is ndarray:
-            data = kernel(a)
+            try:
+                data = op.kernel(a)
+            except (ValueError, TypeError, IndexError):
+                return value.record(op, (self,), params)  # which says what is wrong
         else:
-            data = scalar(a) if type(a) is float and scalar is not None else op.evaluate((a,), op.defaults)
+            data = op.scalar(a) if type(a) is float and op.scalar is not None else op.evaluate((a,), params)
         watch = recording()
         if not (self.requires_grad and watch):
             return _constant(value, op, (self,), data, watch)

@@ -22,7 +22,6 @@ from .registry import registry
 from .ufuncs import ufunc_method
 
 rules = registry.numpy
-_unary: dict[Any, Callable[[Any], Any]] = {}  # the short way of ufuncs of one argument, by what handles them
 
 
 class ArrayProtocols(Node):
@@ -33,15 +32,12 @@ class ArrayProtocols(Node):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs:
             handler = rules.get(ufunc)
-            short = _unary.get(handler)
-            if short is not None:
-                return short(self)
+            if type(handler) is Op and handler.short is not None:
+                return handler.short(self)
             for x in inputs:
                 if holds_arrays(x):
                     return NotImplemented
             if handler is not None:
-                if isinstance(handler, Op) and handler.unary:
-                    _unary[handler] = unary(handler)
                 return handler(*inputs)
         name = f"np.{ufunc.__name__}"
         if method != "__call__":
@@ -153,9 +149,11 @@ def _provide(name: str) -> None:
 
 
 def _provide_op(op: Op) -> None:
-    """A built-in op of one input as a method: it is one where it is elementwise, which `_method` sees to."""
-    if op.unary and op.key == op.name:
-        _provide(op.name)
+    """An op of one input has a short way; a built-in one is a method, too, where it is elementwise (see `_method`)."""
+    if op.unary:
+        op.short = unary(op)
+        if op.key == op.name:
+            _provide(op.name)
 
 
 for _name in (*dir(np.ndarray), *registry.late_methods):

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 
 from .choice import Choice
-from .conform import fits
 from .forms import ONE, first, second
 from .mutation import require_intact, require_unwritten
 from .node import Clock, Node, Watch, recording, retained
 from .sweep import own, reverse, sent, youngest
 
 _turn = Lock()
+ndarray = np.ndarray
 
 
 def gradients(root: Node, seed: Any, choice: Choice) -> dict[int, tuple[Node, Any]]:
@@ -129,18 +129,20 @@ def _elementwise(number: int, found: dict[int, Node], leaves: list[Node], owned:
                         ty = g * a
                     else:
                         ty = g * (q if type(q) is float else q(node._data, a, b))
-                    if (type(ty) is not float or type(b) is not float) and not fits(ty, b):
-                        return number
+                    if type(ty) is not float or type(b) is not float:
+                        if not (type(ty) is ndarray is type(b) and ty.dtype is b.dtype and ty.shape == b.shape):
+                            return number
             elif len(partials) == 1:
                 a, p = x._data, partials[0]
                 tx = g * (p if type(p) is float else p(node._data, a))
             else:
                 return number
-        except (ArithmeticError, TypeError):
+        except (ArithmeticError, AttributeError, TypeError):
             return number
         if tx is not None:
-            if (type(tx) is not float or type(a) is not float) and not fits(tx, a):
-                return number
+            if type(tx) is not float or type(a) is not float:
+                if not (type(tx) is ndarray is type(a) and tx.dtype is a.dtype and tx.shape == a.shape):
+                    return number
             total = x.adjoint
             if total is None:
                 if x.op is None:
