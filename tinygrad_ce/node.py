@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from functools import wraps
 from itertools import count
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 # Creation numbers: every node is younger than its inputs, so a sweep needs no other order. They are a clock, too.
@@ -94,10 +94,10 @@ class Node:
 
     Notes
     -----
-    A scalar graph has millions of nodes. So that the garbage collector has one object a node to look at and not two, an
-    elementwise op's operands lie in `left` and `right`; any other op's inputs, and a leaf's (), are the tuple `left`.
-    `adjoint` is where a sweep adds up (quick.py), and None at any other time. Every slot is set when a node is made, and
-    there is no `__getattr__`: with one, CPython reads each slot ten times as slowly.
+    A scalar graph has millions of nodes. So that the garbage collector has one object a node to look at and not two,
+    an elementwise op's operands lie in `left` and `right`; any other op's inputs, and a leaf's (), are the tuple
+    `left`. `adjoint` is where a sweep adds up (quick.py), and None at any other time. Every slot is set when a node
+    is made, and there is no `__getattr__`: with one, CPython reads each slot ten times as slowly.
 
     The engine reads and fills the slot `_data`; `data` is the same for everybody else, and takes note when it is
     rebound.
@@ -140,6 +140,10 @@ class Node:
         changed(self)
         if self.op is None:
             self.notes = None
+
+    if TYPE_CHECKING:  # what subclasses add, methods that follow from the registry among them
+
+        def __getattr__(self, name: str) -> Any: ...
 
     @property
     def inputs(self) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from opcode import opmap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -71,10 +71,6 @@ class ArrayProtocols(Node):
                 "into one: join Values with np.stack([...]) or tg.array([...]), or take the plain data with .numpy()"
             )
         return np.array(self.data, dtype=dtype, copy=copy)
-
-    if TYPE_CHECKING:  # the methods that `_provide` adds
-
-        def __getattr__(self, name: str) -> Any: ...
 
     def __dir__(self) -> list[str]:
         names = {*registry, *(n for n in dir(np.ndarray) if n not in _IN_PLACE and not n.startswith("_"))}

@@ -2,9 +2,9 @@
 
     gradients(root, seed, choice)       nodes and gradients of leaves, and of what retains its gradient, by number
 
-It takes the steps of sweep.py's `reverse`, with two differences. Adjoints lie in a slot of the nodes themselves, which
-takes half the time of a dictionary. And elementwise nodes, on floats or on arrays of one shape and dtype, are not handed
-to the general functions: their partial derivatives are multiplied here.
+It takes the steps of sweep.py's `reverse`, with two differences. Adjoints lie in a slot of the nodes themselves,
+which takes half the time of a dictionary. And elementwise nodes, on floats or on arrays of one shape and dtype, are
+not handed to the general functions: their partial derivatives are multiplied here.
 
 A slot can serve one sweep at a time. Whoever comes while another sweep runs, in another thread or inside of it, takes
 `reverse`, as does whoever names a derivation or watches: that gives the same numbers, and takes no turn. An exception
@@ -129,9 +129,10 @@ def _elementwise(number: int, found: dict[int, Node], leaves: list[Node], owned:
                         ty = g * a
                     else:
                         ty = g * (q if type(q) is float else q(node._data, a, b))
-                    if type(ty) is not float or type(b) is not float:
-                        if not (type(ty) is ndarray is type(b) and ty.dtype is b.dtype and ty.shape == b.shape):
-                            return number
+                    if (type(ty) is not float or type(b) is not float) and not (
+                        type(ty) is ndarray is type(b) and ty.dtype is b.dtype and ty.shape == b.shape
+                    ):
+                        return number
             elif len(partials) == 1:
                 a, p = x._data, partials[0]
                 tx = g * (p if type(p) is float else p(node._data, a))
@@ -140,9 +141,10 @@ def _elementwise(number: int, found: dict[int, Node], leaves: list[Node], owned:
         except (ArithmeticError, AttributeError, TypeError):
             return number
         if tx is not None:
-            if type(tx) is not float or type(a) is not float:
-                if not (type(tx) is ndarray is type(a) and tx.dtype is a.dtype and tx.shape == a.shape):
-                    return number
+            if (type(tx) is not float or type(a) is not float) and not (
+                type(tx) is ndarray is type(a) and tx.dtype is a.dtype and tx.shape == a.shape
+            ):
+                return number
             total = x.adjoint
             if total is None:
                 if x.op is None:

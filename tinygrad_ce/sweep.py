@@ -13,8 +13,9 @@ than its inputs. For d = a·b + b, with a, b leaves:
     2        b           1 + a                     (a leaf: this is its gradient)
     1        a           b
 
-The adjoints live in a dictionary of the sweep's own (in quick.py, which `backward` prefers, on the nodes). Nothing here recurses along the graph, so that a chain of
-a million nodes is swept like a chain of ten; only an op's decomposition, a graph of its own, is swept inside.
+The adjoints live in a dictionary of the sweep's own (in quick.py, which `backward` prefers, on the nodes). Nothing here
+recurses along the graph, so that a chain of a million nodes is swept like a chain of ten; only an op's decomposition,
+a graph of its own, is swept inside.
 """
 
 from __future__ import annotations
