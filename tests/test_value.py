@@ -347,6 +347,16 @@ def test_methods_follow_numpy():
         _ = v.nonsense
 
 
+def test_every_elementwise_op_of_one_input_is_a_method():
+    v = Value(np.array([0.25, 0.5]))
+    for name, op in tg.registry().items():
+        if op.partials is not None and len(op.partials) == 1 and ":" not in name:
+            out = getattr(v, name)()
+            assert out.op is op or not out.requires_grad, (
+                f"{name}: a late op's name goes into late_methods of ops/__init__.py"
+            )
+
+
 @given(st.data())
 def test_indexing_agrees_with_numpy_and_adds_repeats_up(data):
     x = np.arange(24.0).reshape(2, 3, 4)

@@ -7,7 +7,7 @@ choose              the choice for one sweep: its own request, the context's, or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -70,8 +70,8 @@ class Choice:
             raise NotImplementedError(f"op {op.name} has no derivation: give it one with @{op.name}.derivation")
         return found
 
-    def quickly(self, create_graph: bool, wanted: Mapping[int, Any] | None) -> Any:
-        """A short way for single numbers that a sweep is to take where it can; None for none of its own."""
+    def short(self) -> Callable[[Node, Any, set[int] | None], list[tuple[Node, Any]] | None] | None:
+        """A short way of single numbers: what a node sends for a cotangent, or None where it has to go the long way."""
         return None
 
     def shortcut(self, node: Node, held: Mapping[int, Any]) -> tuple[Shortcut, Node] | None:

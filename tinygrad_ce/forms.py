@@ -42,6 +42,16 @@ def unbroadcast(g: Any, x: Any) -> Any:
 # -- elementwise -----------------------------------------------------------------------------------------------
 
 
+def first(out: Any, x: Any, y: Any) -> Any:
+    """A partial derivative that is the first operand, as the second one's of a product."""
+    return x
+
+
+def second(out: Any, x: Any, y: Any) -> Any:
+    """A partial derivative that is the second operand."""
+    return y
+
+
 def elementwise(
     function: Callable[..., Any],
     *partials: Any,
@@ -83,7 +93,7 @@ def elementwise(
         samples=samples or _elementwise_samples(domain or [(-3.0, 3.0)] * len(partials)),
         invariants=(entrywise(), *invariants),
     )
-    op.partials = tuple(float(p) if isinstance(p, (int, float)) else p for p in partials)
+    op.partials = tuple(_slope(p) for p in partials)
     op.pushforward = _push_partials(op.partials)
     op.add(Derivation(RULE, _pull_partials(op.partials), formula=formula))
     if isinstance(function, np.ufunc):
@@ -96,11 +106,18 @@ def closed_elementwise(op: Op, name: str, *partials: Any, formula: str) -> None:
 
     Of an op with options, a partial is `partial(out, *inputs, **options)`.
     """
-    slopes = tuple(float(p) if isinstance(p, (int, float)) else p for p in partials)
+    slopes = tuple(_slope(p) for p in partials)
     if not op.option_names:  # what the sweep runs the short way knows no options
         op.partials = slopes
     op.pushforward = _push_partials(slopes)
     op.add(Derivation(name, _pull_partials(slopes), formula=formula))
+
+
+ONE = 1.0  # the one object that is this slope, so that sweeps may ask `p is ONE`
+
+
+def _slope(p: Any) -> Any:
+    return ONE if isinstance(p, (int, float)) and p == 1 else float(p) if isinstance(p, (int, float)) else p
 
 
 def _scaled(p: Any, t: Any, out: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:

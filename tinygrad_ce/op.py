@@ -92,6 +92,7 @@ class Op:
         self.default = AUTODIFF
         self.partials: tuple[Any, ...] | None = None
         self.pushforward: Callable[..., Any] | None = None
+        self.short: Callable[[Any], Any] | None = None  # of one Node, where there is a shorter way (operators.py)
         self._guard: Callable[..., None] | None = None
         signature = Signature(self.name, function, constants, indices)
         self.signature = signature
@@ -111,7 +112,8 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.unary and len(args) == 1 and not kwargs and isinstance(args[0], Node):
-            return type(args[0]).record(self, args, self.defaults)  # the commonest call, the short way
+            x = args[0]  # the commonest call, the short way
+            return type(x).record(self, args, self.defaults) if self.short is None else self.short(x)
         guard = self._guard
         if guard is not None:
             validate = kwargs.pop("validate", True)
@@ -182,7 +184,7 @@ class Op:
     def guard(self, check: Callable[..., None]) -> Callable[..., None]:
         """Give a check of the arguments that calls run first, unless they say `validate=False`."""
         self._guard = check
-        self.unary = False
+        self.unary, self.short = False, None
         return check
 
     def derivation(

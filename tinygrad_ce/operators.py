@@ -27,7 +27,7 @@ Binary = Callable[[Any, Any], Any]
 
 def binary(op: Op) -> tuple[Binary, Binary]:
     """An operator and its reflection."""
-    scalar, kernel = op.scalar, op.kernel
+    scalar, kernel, params, lean = op.scalar, op.kernel, op.defaults, op.partials is not None
 
     def operate(self: Any, other: Any) -> Any:
         a = self._data
@@ -63,9 +63,16 @@ def binary(op: Op) -> tuple[Binary, Binary]:
         node = _new(value)
         node._data = data
         node.op = op
-        node.inputs = (self, other)
+        if lean:
+            node.left = self
+            node.right = other
+        else:
+            node.left = (self, other)
+        node.params = params
         node.number = next_number()
         node.requires_grad = True
+        node.adjoint = node.grad = node.notes = None
+        node.label = ""
         if watch is not True:
             watch.made(node)
         return node
@@ -78,15 +85,20 @@ def binary(op: Op) -> tuple[Binary, Binary]:
 
 def unary(op: Op) -> Callable[[Any], Any]:
     """An operator of one operand."""
-    scalar, kernel = op.scalar, op.kernel
+    params = op.defaults
 
     def operate(self: Any) -> Any:
         a = self._data
         value = type(self)
+        if op.partials is None:
+            return value.record(op, (self,), params)
         if type(a) is ndarray:
-            data = kernel(a)
+            try:
+                data = op.kernel(a)
+            except (ValueError, TypeError, IndexError):
+                return value.record(op, (self,), params)  # which says what is wrong
         else:
-            data = scalar(a) if type(a) is float and scalar is not None else op.evaluate((a,), op.defaults)
+            data = op.scalar(a) if type(a) is float and op.scalar is not None else op.evaluate((a,), params)
         watch = recording()
         if not (self.requires_grad and watch):
             return _constant(value, op, (self,), data, watch)
@@ -95,9 +107,12 @@ def unary(op: Op) -> Callable[[Any], Any]:
         node = _new(value)
         node._data = data
         node.op = op
-        node.inputs = (self,)
+        node.left = self
+        node.params = params
         node.number = next_number()
         node.requires_grad = True
+        node.adjoint = node.grad = node.notes = None
+        node.label = ""
         if watch is not True:
             watch.made(node)
         return node

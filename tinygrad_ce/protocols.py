@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from opcode import opmap
 from typing import Any
 
 import numpy as np
 
 from .arrays import holds_arrays
-from .node import UNSET, Node
+from .node import Node
 from .op import Op
 from .operators import unary
 from .registry import registry
 from .ufuncs import ufunc_method
 
 rules = registry.numpy
-_unary: dict[Any, Callable[[Any], Any]] = {}  # the short way of ufuncs of one argument, by what handles them
 
 
 class ArrayProtocols(Node):
@@ -32,15 +32,12 @@ class ArrayProtocols(Node):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs:
             handler = rules.get(ufunc)
-            short = _unary.get(handler)
-            if short is not None:
-                return short(self)
+            if type(handler) is Op and handler.short is not None:
+                return handler.short(self)
             for x in inputs:
                 if holds_arrays(x):
                     return NotImplemented
             if handler is not None:
-                if isinstance(handler, Op) and handler.unary:
-                    _unary[handler] = unary(handler)
                 return handler(*inputs)
         name = f"np.{ufunc.__name__}"
         if method != "__call__":
@@ -74,14 +71,6 @@ class ArrayProtocols(Node):
                 "into one: join Values with np.stack([...]) or tg.array([...]), or take the plain data with .numpy()"
             )
         return np.array(self.data, dtype=dtype, copy=copy)
-
-    def __getattr__(self, name: str) -> Any:
-        # ndarray's methods, and the elementwise ops as methods (v.exp(), v.relu()), follow from the registry.
-        if name not in UNSET and not name.startswith("_"):
-            method = _method(name)
-            if method is not None:
-                return lambda *args, **kwargs: method(self, *args, **kwargs)
-        return super().__getattr__(name)  # a slot that was never set reads as its default
 
     def __dir__(self) -> list[str]:
         names = {*registry, *(n for n in dir(np.ndarray) if n not in _IN_PLACE and not n.startswith("_"))}
@@ -135,6 +124,40 @@ def _method(name: str) -> Callable[..., Any] | None:
     if op is None or op.partials is None or len(op.partials) != 1:
         return None
     return registry.numpy.get(getattr(np, name, None), op)  # np.sign knows of complex numbers, its op of real ones
+
+
+class _Method:
+    """v.name(...): found in the registry when it is asked for, for its op may be imported late, or defined again."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, value: Any, kind: type) -> Any:
+        method = _method(self.name)
+        if method is None or value is None:
+            raise AttributeError(f"{kind.__name__} has no attribute '{self.name}'")
+        return partial(method, value)
+
+
+def _provide(name: str) -> None:
+    if not any(name in kind.__dict__ for kind in ArrayProtocols.__mro__):
+        setattr(ArrayProtocols, name, _Method(name))
+
+
+def _provide_op(op: Op) -> None:
+    """An op of one input has a short way; a built-in one is a method, too, where it is elementwise (see `_method`)."""
+    if op.unary:
+        op.short = unary(op)
+        if op.key == op.name:
+            _provide(op.name)
+
+
+for _name in (*dir(np.ndarray), *registry.late_methods):
+    if not _name.startswith("_"):
+        _provide(_name)
+for _op in registry.ops.values():
+    _provide_op(_op)
+registry.listeners.append(_provide_op)
 
 
 def _writes(name: str) -> Callable[..., Any]:

@@ -32,16 +32,21 @@ class Registry(Mapping[str, Op]):
     """Every op by name, and what each NumPy function does when it meets a Value.
 
     Built-in ops go by their name, a user's by "module:name"; defining one again replaces it. `late` are modules of
-    ops that are imported when something is looked for and not found: most programs need few of them.
+    ops that are imported when something is looked for and not found: most programs need few of them. `late_methods` are
+    the elementwise ones among these, which a Value has as methods all the same. `listeners` are told of every op.
     """
 
     ops: dict[str, Op] = field(default_factory=dict)
     numpy: dict[Any, Callable[..., Any]] = field(default_factory=dict)
     compositions: dict[Any, Composition] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
+    late_methods: tuple[str, ...] = ()
+    listeners: list[Callable[[Op], None]] = field(default_factory=list)
 
     def add(self, op: Op) -> Op:
         self.ops[op.key] = op
+        for told in self.listeners:
+            told(op)
         return op
 
     def complete(self) -> bool:

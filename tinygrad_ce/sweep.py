@@ -13,14 +13,14 @@ than its inputs. For d = a·b + b, with a, b leaves:
     2        b           1 + a                     (a leaf: this is its gradient)
     1        a           b
 
-The adjoints live in a dictionary of the sweep's own. Nothing here recurses along the graph, so that a chain of
-a million nodes is swept like a chain of ten; only an op's decomposition, a graph of its own, is swept inside.
+The adjoints live in a dictionary of the sweep's own (in quick.py, which `backward` prefers, on the nodes). Nothing here
+recurses along the graph, so that a chain of a million nodes is swept like a chain of ten; only an op's decomposition,
+a graph of its own, is swept inside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,12 @@ from .choice import Choice, reachable
 from .conform import conform, fits, on_plain
 from .derivation import AUTODIFF, Derivation
 from .identities import cast_like, less_one, spent
-from .mutation import require_intact, written
+from .mutation import require_intact, require_unwritten
 from .node import Clock, Node, Watch, next_number, plain, recorded, recording, retained, unwatched, watched
 from .op import Op
-from .quick import accumulate, elementwise
 from .tracing import place
+
+_NOTHING: Mapping[int, Any] = {}
 
 
 def reverse(
@@ -76,61 +77,86 @@ def reverse(
     adjoints: dict[int, Any] = {root.number: seed}
     owned: set[int] = set()  # adjoints that are arrays of the sweep's own, safe to add to in place
     results: dict[int, tuple[Node, Any]] = {}
-    pending = [-root.number]  # a heap: the youngest node first
-    found: dict[int, Node] = {root.number: root}
+    found: dict[int, Node] = {}  # nodes with an adjoint that are still to be visited
+    leaves: dict[int, Node] = {}  # which send nothing, so that theirs may wait for the end
+    (leaves if root.op is None else found)[root.number] = root
     limits: dict[int, int] = {}  # how often adjoints that came through a `spent` node may be differentiated
     stale = Clock.last  # older nodes are looked at more closely: something changed, or was watched, since
     watch = recording().sweeping() if isinstance(recording(), Watch) else None
-    quick = choice.request is None and not create_graph and wanted is None and watch is None
-    numbers = choice.quickly(create_graph, wanted) if watch is None else None
+    short = choice.short() if watch is None and not again else None
     for x, gx in beside:
-        if x.number in found:
-            accumulate(adjoints, owned, x.number, gx)
+        if x.number in adjoints:
+            _accumulate(adjoints, owned, x.number, gx)
         else:
             adjoints[x.number] = gx
-            found[x.number] = x
-            heappush(pending, -x.number)
+            (leaves if x.op is None else found)[x.number] = x
 
-    while pending:
-        if quick:
-            elementwise(pending, found, adjoints, owned, stale)
-        elif numbers is not None:
-            numbers(pending, found, adjoints, useful)
-        if not pending:
-            break
-        number = -heappop(pending)
+    number = max(found, default=0) + 1
+    while found:
+        number = youngest(found, number)
         node = found.pop(number)
         g = adjoints.pop(number)
         op = node.op
         limit = limits.pop(number, None) if limits else None
-        if (op is None or number in retained) if wanted is None else number in wanted:
-            result = g if number in owned or wanted is not None else _own(g)
+        if number in (retained if wanted is None else wanted):
+            result = g if number in owned or wanted is not None else own(g)
             results[number] = (node, result if limit is None else spent(result, left=limit))
-            if op is None and wanted is None and node.notes is not None:
-                view, before = node.notes
-                if view.tobytes() != before:
-                    raise written(node, root)
-        if op is None or number <= floor:
+        if number <= floor:
             continue
         if again and op is spent:
             left = less_one(node.params["left"])
             limit = left if limit is None else min(left, limit)
         if number < stale:
             require_intact(node)
-        for x, gx in _sent(node, op, g, choice, create_graph, again, useful, held, watch):
+        gradients = short(node, g, useful) if short is not None else None
+        if gradients is None:
+            gradients = sent(node, op, g, choice, create_graph, again, useful, held, watch)
+        for x, gx in gradients:
             k = x.number
             if limit is not None:
                 limits[k] = min(limit, limits.get(k, limit))
             if k in adjoints:
-                accumulate(adjoints, owned, k, gx)
+                _accumulate(adjoints, owned, k, gx)
             else:
                 adjoints[k] = gx
-                found[k] = x
-                heappush(pending, -k)
+                (leaves if x.op is None else found)[k] = x
+
+    for number, node in leaves.items():
+        if wanted is not None and number not in wanted:
+            continue
+        g = adjoints[number]
+        if wanted is None:
+            g = g if number in owned else own(g)
+            require_unwritten(node, root)
+        results[number] = (node, spent(g, left=limits[number]) if number in limits else g)
     return results
 
 
-def _own(g: Any) -> Any:
+def _accumulate(adjoints: dict[int, Any], owned: set[int], k: int, gx: Any) -> None:
+    """Add a contribution; in place where the sum so far is an array of the sweep's own."""
+    total = adjoints[k]
+    if type(total) is not np.ndarray:
+        adjoints[k] = total + gx
+    elif k in owned:
+        total += gx
+    else:
+        adjoints[k] = total + gx
+        owned.add(k)
+
+
+def youngest(found: Mapping[int, Any], number: int) -> int:
+    """The largest key of `found`, where all lie below `number`.
+
+    Creation numbers are nearly dense in most graphs, so counting down soon comes to it. Where it does not within as
+    many steps as there are keys, to look at all of them costs no more than the counting did.
+    """
+    for candidate in range(number - 1, number - 2 - len(found), -1):
+        if candidate in found:
+            return candidate
+    return max(found)
+
+
+def own(g: Any) -> Any:
     # A rule may return g itself, or a view of it: what becomes .grad must share memory with nothing.
     return g.copy() if isinstance(g, np.ndarray) else g
 
@@ -144,16 +170,16 @@ def leading_to(nodes: Mapping[int, Node], wanted: Mapping[int, Any]) -> set[int]
     return useful
 
 
-def _sent(
+def sent(
     node: Node,
     op: Op,
     g: Any,
     choice: Choice,
-    create_graph: bool,
-    again: bool,
-    useful: set[int] | None,
-    held: Mapping[int, Any],
-    watch: Watch | None,
+    create_graph: bool = False,
+    again: bool = False,
+    useful: set[int] | None = None,
+    held: Mapping[int, Any] = _NOTHING,
+    watch: Watch | None = None,
 ) -> list[tuple[Node, Any]]:
     """What a node sends to its inputs: (input, gradient) for each that wants one."""
     inputs, derivation = route(node, op, choice, held, again)

@@ -24,6 +24,7 @@ from .operators import binary, comparison, unary
 from .ops.indexing import index
 from .ops.shaping import reshape as _reshape
 from .protocols import ArrayProtocols, refuse_assignment
+from .quick import gradients
 from .sweep import reverse
 from .tracing import place
 
@@ -64,11 +65,11 @@ class Value(ArrayProtocols):
     def __init__(self, data: Any, *, requires_grad: bool = True, label: str = "") -> None:
         self._data = as_data(data, requires_grad)
         self.op = None
-        self.inputs = ()
+        self.left = ()
         self.params = _NO_PARAMS
         self.number = next_number()
         self.requires_grad = bool(requires_grad)
-        self.grad = None
+        self.adjoint = self.grad = None
         self.label = label if type(label) is str else str(label)
         self.notes = None
 
@@ -105,10 +106,15 @@ class Value(ArrayProtocols):
         node: Value = _new(cls)
         node._data = out
         node.op = op
-        node.inputs = inputs
+        if op.partials is None:
+            node.left = inputs
+        else:
+            node.inputs = inputs
         node.params = params
         node.number = next_number()
         node.requires_grad = True
+        node.adjoint = node.grad = node.notes = None
+        node.label = ""
         if watch is not True:
             watch.made(node)
         return node
@@ -119,11 +125,11 @@ class Value(ArrayProtocols):
         self: Value = _new(cls)
         self._data = data
         self.op = None
-        self.inputs = ()
+        self.left = ()
         self.params = _NO_PARAMS
         self.number = next_number()
         self.requires_grad = requires_grad
-        self.grad = None
+        self.adjoint = self.grad = None
         self.label = ""
         self.notes = None
         return self
@@ -245,7 +251,7 @@ class Value(ArrayProtocols):
             with recorded(True):
                 adjoints = reverse(self, cast_like(seed, self), choice, create_graph=True)
         else:
-            adjoints = reverse(self, cast_like(plain(seed), self), choice)
+            adjoints = gradients(self, cast_like(plain(seed), self), choice)
         for node, g in adjoints.values():
             if node.grad is not None:
                 with recorded(True):

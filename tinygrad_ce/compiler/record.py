@@ -14,8 +14,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, partial
-from heapq import heappop, heappush
+from functools import cache
 from threading import get_ident
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +23,7 @@ import numpy as np
 
 from ..choice import Choice, _chosen, choose
 from ..derivation import AUTODIFF, Derivation
-from ..node import Node, plain, retained
+from ..node import Node, plain
 from ..op import Op, Shortcut
 from ..ops.passthrough import FACTS
 from ..registry import registry
@@ -134,49 +133,32 @@ class Recorder(Tape):
             self._places[key] = Note(told(frame), name)
         return self._places[key]
 
-    def numbers(
-        self,
-        held: Mapping[int, Any],
-        pending: list[int],
-        found: dict[int, Node],
-        adjoints: dict[int, Any],
-        useful: set[int] | None,
-    ) -> None:
-        """Sweep on while nodes are elementwise and traced floats: the loop of `reverse`, without its detours."""
-        while pending:
-            number = -pending[0]
-            node = found[number]
-            op, data, g = node.op, node._data, adjoints[number]
-            if op is None or op.partials is None or number in held or number in retained:
-                return
-            if type(data) is not LowTracer or type(data.example) is not float or data.tape is not self:
-                return
-            if type(g) is not LowTracer and type(g) is not float:
-                if np.shape(g):
-                    return
-                g = float(g)
-            before, forward = len(self.steps), self.notes.get(data.slot)
-            key = forward, op
-            if key not in self._places:
-                self._places[key] = Note(forward.place if forward else "", op.name, op.default)
-            outer, self.note = self.note, self._places[key]
-            try:
-                sent = _gradients(node, g, useful)
-            except (NotCaptured, ArithmeticError, TypeError, AttributeError):
-                del self.steps[before:]
-                return
-            finally:
-                self.note = outer
-            heappop(pending)
-            del found[number], adjoints[number]
-            for x, gx in sent:
-                k = x.number
-                if k in adjoints:
-                    adjoints[k] = adjoints[k] + gx
-                else:
-                    adjoints[k] = gx
-                    found[k] = x
-                    heappush(pending, -k)
+    def sent(self, node: Node, g: Any, useful: set[int] | None) -> list[tuple[Node, Any]] | None:
+        """What an elementwise node of traced floats sends to its inputs, without a sweep's detours; else None."""
+        op, data = node.op, node._data
+        if (
+            op.partials is None
+            or type(data) is not LowTracer
+            or type(data.example) is not float
+            or data.tape is not self
+        ):
+            return None
+        if type(g) is not LowTracer and type(g) is not float:
+            if np.shape(g):
+                return None
+            g = float(g)
+        before, forward = len(self.steps), self.notes.get(data.slot)
+        key = forward, op
+        if key not in self._places:
+            self._places[key] = Note(forward.place if forward else "", op.name, op.default)
+        outer, self.note = self.note, self._places[key]
+        try:
+            return _gradients(node, g, useful)
+        except (NotCaptured, ArithmeticError, TypeError, AttributeError):
+            del self.steps[before:]
+            return None
+        finally:
+            self.note = outer
 
     def take(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A NumPy function: its arrays become inputs, the rest of its arguments parameters."""
@@ -253,9 +235,8 @@ class Recorded(Choice):
     def of(self, op: Op) -> Derivation:
         return self._recorder.pull(op, self._asked.of(op), op.name)
 
-    def quickly(self, create_graph: bool, wanted: Mapping[int, Any] | None) -> Any:
-        plainly = self._asked.request is None and not create_graph
-        return partial(self._recorder.numbers, {} if wanted is None else wanted) if plainly else None
+    def short(self) -> Callable[[Node, Any, set[int] | None], list[tuple[Node, Any]] | None] | None:
+        return self._recorder.sent if self._asked.request is None else None
 
     def shortcut(self, node: Node, held: Mapping[int, Any]) -> tuple[Shortcut, Node] | None:
         jump = self._asked.shortcut(node, held)

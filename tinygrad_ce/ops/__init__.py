@@ -40,6 +40,10 @@ registry.late += [
         ranges rearranging recurrent runs selecting spectra statistics trigonometric
     """.split()  # noqa: SIM905 (a list would be thirty lines)
 ]
+registry.late_methods = (
+    *("arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cos", "cosh", "deg2rad", "degrees", "erf", "i0"),
+    *("mish", "normal_cdf", "rad2deg", "radians", "silu", "sin", "sinc", "sinh", "tan"),
+)
 
 __all__ = [
     "abs",
