@@ -90,7 +90,7 @@ def unary(op: Op) -> Callable[[Any], Any]:
     def operate(self: Any) -> Any:
         a = self._data
         value = type(self)
-        if op.partials is None:
+        if op.partials is None or op.partials[0] is None or op.constants or op.shortcuts:
             return value.record(op, (self,), params)
         if type(a) is ndarray:
             try:

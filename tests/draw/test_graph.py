@@ -119,10 +119,12 @@ def test_is_json(make: Callable[[], tg.Value]) -> None:
 def test_drawing_leaves_everything_as_it_was() -> None:
     loss = network()
     leaf = loss.inputs[0].inputs[0]
-    before = {name: getattr(leaf, name) for name in ("data", "grad", "op", "inputs", "params", "number", "label")}
+    before = {name: getattr(leaf, name) for name in ("data", "grad", "op", "params", "number", "label")}
+    inputs = leaf.inputs
     copy = leaf.data.copy()
     draw(loss)
     assert all(getattr(leaf, name) is value for name, value in before.items())
+    assert all(x is y for x, y in zip(leaf.inputs, inputs, strict=True))
     assert np.array_equal(leaf.data, copy)
     assert leaf.grad is None
     np.sum(loss).backward()
