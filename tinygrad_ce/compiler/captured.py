@@ -152,6 +152,7 @@ class Captured:
         made.finals.clear()
         recorder.notes.clear()
         recorder.steps.clear()
+        recorder.tracers.clear()
         if self.graph.kinds is not recorder.kinds and isinstance(self._raw, Stowed):
             recorder.kinds.clear()
 
