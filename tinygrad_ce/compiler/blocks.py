@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+SHORT = 1024  # rows of float32 up to here lose little when they are added up in float32
+
 
 def masked_softmax(scores: Any, *, causal: bool, out: Any = None) -> Any:
     """exp(s − max s) / Σ along the last axis, of earlier keys alone where `causal`; 0 in a row of −inf throughout."""
@@ -65,72 +67,106 @@ def score_gradient(p: Any, g: Any, *, out: Any = None) -> Any:
 
 
 def norm_parts(x: Any, weight: Any, bias: Any, *, eps: float, centre: bool, out: Any = None) -> Any:
-    """Of rows x: x̂ · weight + bias, x̂; of each row s and Σ c², c being the row less its mean: one float64 vector."""
+    """Of rows x: x̂ · weight + bias, x̂; of each row s and s² / Σ c², c being the row less its mean: one vector.
+
+    It is of float64, or of float32 where rows of float32 are short: blocks in which that would not do are of float64
+    even then, until they are stored.
+    """
     n, k = x.shape
-    out = np.empty(2 * n * k + 2 * n) if out is None else out
+    dtype = np.dtype(np.float32 if x.dtype == np.float32 and k <= SHORT else np.float64)
+    out = np.empty(2 * n * k + 2 * n, dtype) if out is None else out
     y, normal = out[: 2 * n * k].reshape(2, n, k)
-    deviations, squares = out[2 * n * k :].reshape(2, n)
-    means = np.full(k, 1.0 / k)
+    deviations, shares = out[2 * n * k :].reshape(2, n)
     step = max(16384 // k, 1)
     for i in range(0, n, step):
         rows = slice(i, i + step)
         c = normal[rows]
-        if centre:
-            np.subtract(x[rows], x[rows, :1], out=c)  # around the first entry: nothing is left of equal ones
-            np.subtract(c, (c @ means)[:, None], out=c)
-        else:
-            c[...] = x[rows]
-        square, deviation = squares[rows], deviations[rows]
-        np.einsum("ij,ij->i", c, c, out=square)
-        np.sqrt(square / k + eps, out=deviation)
+        square = centred_rows(x[rows], c, centre)
+        if dtype == np.float32 and not usual(square / k + eps):
+            c = np.empty(c.shape)
+            square = centred_rows(x[rows].astype(np.float64), c, centre)
+        variance = square / k + eps
+        deviation = np.sqrt(variance)
         np.divide(c, deviation[:, None], out=c)
+        normal[rows] = c
+        deviations[rows] = deviation
+        # Where eps is all there is, what is along x̂ makes no difference.
+        shares[rows] = np.divide(variance, square, out=np.zeros(len(c)), where=square > 1e-30 * variance)
         if weight is None:
             y[rows] = c
         else:
-            np.multiply(c, weight, out=y[rows])
+            np.multiply(c, weight, out=y[rows], casting="same_kind")
         if bias is not None:
             np.add(y[rows], bias, out=y[rows])
     return out
 
 
+def centred_rows(x: Any, c: Any, centre: bool) -> Any:
+    """Rows less their means into c, and the sums of their squares."""
+    if centre:
+        np.subtract(x, x[:, :1], out=c)  # around the first entry: nothing is left of equal ones
+        np.subtract(c, row_means(c), out=c)
+    else:
+        c[...] = x
+    return np.einsum("ij,ij->i", c, c)
+
+
+def row_means(x: Any) -> Any:
+    return (x @ np.ones(x.shape[1], x.dtype) / x.shape[1])[:, None]
+
+
+def usual(sums: Any) -> bool:
+    """Whether sums of products are in the middle of float32's range, the largest where they have signs."""
+    return bool(1e-25 < np.maximum.reduce(sums, axis=None) < 1e25 and np.minimum.reduce(sums, axis=None) > -1e25)
+
+
 def norm_gradient(parts: Any, g: Any, weight: Any, *, eps: float, centre: bool, out: Any = None) -> Any:
-    """Of rows g: the gradients of x, the weight and the bias, from `norm_parts`: one float64 vector.
+    """Of rows g: the gradients of x, the weight and the bias, from `norm_parts`: one vector of its dtype.
 
     The part of h, the gradient of x̂, along x̂ is taken off, and what becomes of it put back: nothing cancels.
     """
     n, k = g.shape
-    out = np.empty(n * k + 2 * k) if out is None else out
+    out = np.empty(n * k + 2 * k, parts.dtype) if out is None else out
     normal = parts[n * k : 2 * n * k].reshape(n, k)
-    deviations, squares = parts[2 * n * k :].reshape(2, n)
-    to_x, to_weight, to_bias = out[: n * k].reshape(n, k), out[n * k : n * k + k], out[n * k + k :]
-    to_weight.fill(0.0)
-    to_bias.fill(0.0)
+    deviations, shares = parts[2 * n * k :].reshape(2, n)
+    to_x = out[: n * k].reshape(n, k)
+    sums = np.zeros((2, k))
     step = max(16384 // k, 1)
-    spare, means = np.empty((min(step, n), k)), np.full(k, 1.0 / k)
-    variances = deviations * deviations
-    shares = np.divide(variances, squares, out=np.zeros(n), where=squares != 0)
-    kept = eps / variances
     for i in range(0, n, step):
         rows = slice(i, i + step)
-        x, h, given = normal[rows], to_x[rows], g[rows]
-        t = spare[: len(x)]
-        np.add(to_bias, np.add.reduce(given, axis=0), out=to_bias)
-        np.add(to_weight, np.einsum("ij,ij->j", given, x), out=to_weight)
-        if weight is None:
-            h[...] = given
-        else:
-            np.multiply(given, weight, out=h)
-        if centre:
-            np.subtract(h, h[:, :1].copy(), out=h)
-            np.subtract(h, (h @ means)[:, None], out=h)
-        along = np.einsum("ij,ij->i", h, x) * shares[rows]
-        np.multiply(x, along[:, None], out=t)
-        np.subtract(h, t, out=h)
-        rest = np.einsum("ij,ij->i", h, x) * shares[rows]
-        np.multiply(x, ((along + rest) * kept[rows] - rest)[:, None], out=t)
-        np.add(h, t, out=h)
-        np.divide(h, deviations[rows][:, None], out=h)
+        x, given, h = normal[rows], g[rows], to_x[rows]
+        stats = deviations[rows], shares[rows]
+        if parts.dtype == np.float32 and not (usual(np.abs(given)) and usual(deviations[rows])):
+            x, given, h = x.astype(np.float64), given.astype(np.float64), np.empty(h.shape)
+            stats = deviations[rows].astype(np.float64), shares[rows].astype(np.float64)
+        sums[0] += np.einsum("ij,ij->j", given, x)
+        sums[1] += np.add.reduce(given, axis=0)
+        norm_gradient_rows(x, given, weight, *stats, eps, centre, h)
+        if h.dtype != out.dtype:
+            to_x[rows] = h
+    out[n * k :] = sums.reshape(-1)
     return out
+
+
+def norm_gradient_rows(
+    x: Any, g: Any, weight: Any, deviation: Any, share: Any, eps: float, centre: bool, h: Any
+) -> None:
+    """The gradient of the input into h, of a block."""
+    if weight is None:
+        h[...] = g
+    else:
+        np.multiply(g, weight, out=h)
+    if centre:
+        np.subtract(h, h[:, :1].copy(), out=h)
+        np.subtract(h, row_means(h), out=h)
+    along = np.einsum("ij,ij->i", h, x) * share
+    t = x * along[:, None]
+    np.subtract(h, t, out=h)
+    rest = np.einsum("ij,ij->i", h, x) * share
+    kept = eps / deviation / deviation
+    np.multiply(x, ((along + rest) * kept - rest)[:, None], out=t)
+    np.add(h, t, out=h)
+    np.divide(h, deviation[:, None], out=h)
 
 
 KERNELS = frozenset({masked_softmax, score_gradient, norm_parts, norm_gradient})
