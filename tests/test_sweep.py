@@ -388,3 +388,96 @@ def test_large_sums_over_a_batch(dtype):
     ):
         assert found.dtype == dtype
         assert np.max(np.abs(found - expected)) <= 50 * np.finfo(dtype).eps * np.max(np.abs(expected))
+
+
+# -- adjoints on the nodes themselves (quick.py) -----------------------------------------------------------------------
+
+
+def trunk(x):
+    """A node on which two heads stand, with elementwise nodes below and above it."""
+    return x * 2.0 + x
+
+
+def swept(head, *leaves):
+    for x in leaves:
+        x.zero_grad()
+    head.backward()
+    return [x.grad for x in leaves]
+
+
+def test_an_exception_leaves_no_adjoint_behind():
+    @tg.op
+    def fails_once(x):
+        return x * 1.0
+
+    fail = [True]
+
+    @fails_once.derivation("closed")
+    def _(g, out, x):
+        if fail.pop():
+            raise RuntimeError("not this time")
+        return g
+
+    x = Value(3.0)
+    middle = trunk(x)
+    loss = fails_once(middle * middle) + middle * 5.0
+    with pytest.raises(RuntimeError, match="not this time"):
+        loss.backward()
+    assert x.grad is None
+    fail.append(False)
+    assert swept(loss, x) == [6.0 * 9.0 + 15.0]
+    assert swept(middle * 1.0, x) == [3.0]
+
+
+def test_a_rule_may_sweep_the_graph_that_it_is_swept_in():
+    x = Value(3.0)
+    middle = trunk(x)
+    inside = []
+
+    @tg.op
+    def looks(x):
+        return x * 1.0
+
+    @looks.derivation("closed")
+    def _(g, out, x_):
+        other = Value(2.0)
+        (middle * other).backward()
+        inside.append((x.grad, other.grad))
+        x.zero_grad()
+        return g
+
+    loss = looks(middle * middle) + middle * 5.0
+    loss.backward()
+    assert inside == [(6.0, 9.0)]
+    assert x.grad == 6.0 * 9.0 + 15.0
+
+
+def test_threads_may_sweep_graphs_that_share_nodes():
+    x = Value(1.5)
+    shared = trunk(x)
+    for _ in range(300):
+        shared = shared * 1.0 + 0.0
+    wrong = []
+
+    def work(k):
+        y = Value(float(k))
+        head = shared * y
+        for _ in range(20):
+            y.zero_grad()
+            head.backward()
+            if y.grad != shared.data:
+                wrong.append((k, y.grad))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(1, 5)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+    assert swept(shared * 2.0, x) == [6.0]
+
+
+def test_stop_gradient_records_nothing():
+    x = Value(np.ones(3))
+    for stopped in (tg.stop_gradient(x), tg.stop_gradient(x * 2.0), x.stop_gradient()):
+        assert not stopped.requires_grad and stopped.op is None

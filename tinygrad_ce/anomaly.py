@@ -82,7 +82,7 @@ def look_at_tangent(
 
 def _name(node: Node, inputs: Sequence[Any], i: int) -> str:
     """The name of an input, which a shortcut takes from the inner op."""
-    if inputs is node.inputs:
+    if inputs[0] is node.inputs[0]:
         return str(node.op.input_name(i))
     inner = node.inputs[0]
     beyond = i - len(inner.inputs)
