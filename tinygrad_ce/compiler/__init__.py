@@ -11,14 +11,21 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ..tracer import NotCaptured
+from .backends import BACKENDS
 from .compiled import Compiled
+from .jit import installed, require
 from .passes import PASSES
 
 __all__ = ["Compiled", "NotCaptured", "compile"]
 
 
 def compile(
-    f: Callable[..., Any], *, without: Collection[str] = (), in_place: bool = True, cache_size: int = 32
+    f: Callable[..., Any],
+    *,
+    without: Collection[str] = (),
+    in_place: bool = True,
+    cache_size: int = 32,
+    backend: str | None = None,
 ) -> Compiled:
     """A function that does what f does, as straight-line NumPy that is written down once.
 
@@ -74,4 +81,8 @@ def compile(
     unknown = set(without) - set(PASSES)
     if unknown:
         raise ValueError(f"there is no pass {', '.join(sorted(unknown))}; there are {', '.join(PASSES)}")
-    return Compiled(f, {k: p for k, p in PASSES.items() if k not in without}, in_place, cache_size)
+    if backend not in (None, *BACKENDS):
+        raise ValueError(f"there is no backend {backend!r}; there are {', '.join(map(repr, BACKENDS))}, and None: whichever is faster")
+    if backend == "numba" and not installed():
+        require()
+    return Compiled(f, {k: p for k, p in PASSES.items() if k not in without}, in_place, cache_size, backend)

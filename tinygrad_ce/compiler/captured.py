@@ -14,11 +14,11 @@ import numpy as np
 
 from ..node import Node, plain
 from ..value import Value
+from .backends import Form, Layout, formed
 from .graph import Graph, Step
-from .memory import plan
 from .passes import dead_code, optimised
 from .recording import Leaf, Numbers, Recording
-from .source import Writer, identifier, loaded
+from .source import identifier
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Instance:
     forward: Callable[..., Any]
     backward: Callable[..., Any] | None
     arrays: list[Any]
+    form: Form
 
 
 class Captured:
@@ -35,13 +36,23 @@ class Captured:
 
     Attributes
     ----------
-    graph, plan : Graph, Plan
+    graph : Graph
     history : list of (name, Graph)
         What each pass made.
-    source : str
+    layout : Layout
+        How the graph is cut into functions.
+    form : Form
+        What runs it.
     """
 
-    def __init__(self, name: str, made: Recording, passes: Mapping[str, Any], in_place: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        made: Recording,
+        passes: Mapping[str, Any],
+        in_place: bool = True,
+        backend: str | None = "numpy",
+    ) -> None:
         self.name, self.made = name, made
         function_name = identifier(name.replace("<lambda>", "f"))
         recorder = made.recorder
@@ -68,13 +79,10 @@ class Captured:
         self.graph, self.history = optimised(raw, passes)
         self._split()
         early = len(self.outputs) + len(self.written_slots)
-        boundary = self.boundary if made.seeds else None
-        self.plan = plan(self.graph, boundary, in_place=in_place)
         self.graph = self._used(self.graph)
-        writer = Writer(self.graph, self.plan, boundary, tuple(made.seeds), early)
-        self.source = writer.text(function_name, self._about())
-        self._make = loaded(self.source, function_name, writer.untold)
-        self.untold = tuple(writer.untold)
+        boundary = self.boundary if made.seeds else None
+        self.layout = Layout(function_name, self._about(), self.graph, boundary, tuple(made.seeds), early, in_place)
+        self.form = formed(backend or "numpy", self.layout)
         self._idle: list[Instance] = []
         self._op()
 
@@ -278,14 +286,25 @@ class Captured:
                 instance = self._idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if all(x is y for x, y in zip(instance.arrays, arrays, strict=True)):
+            if instance.form is self.form and all(x is y for x, y in zip(instance.arrays, arrays, strict=True)):
                 return instance
-        made = self._make(*arrays)
-        forward, backward = made if isinstance(made, tuple) else (made, None)
-        return Instance(forward, backward, arrays)
+        return instance_of(self.form, arrays)
 
     def give(self, instance: Instance) -> None:
-        self._idle.append(instance)
+        if instance.form is self.form:
+            self._idle.append(instance)
+
+    def use(self, form: Form) -> None:
+        """Be run by another form from now on; calls in progress end as they began."""
+        self.form = form
+        self._idle.clear()
+
+
+def instance_of(form: Form, arrays: list[Any]) -> Instance:
+    """Functions with buffers of their own, bound to these arrays."""
+    made = form.make(*arrays)
+    forward, backward = made if isinstance(made, tuple) else (made, None)
+    return Instance(forward, backward, arrays, form)
 
 
 def _drawing(generator: Any, method: str, args: Any, kwargs: Any) -> Callable[[], Any]:

@@ -53,7 +53,15 @@ class Call:
 class Compiled(Op):
     """What `compile` returns."""
 
-    def __init__(self, f: Callable[..., Any], passes: Mapping[str, Any], in_place: bool, size: int) -> None:
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        passes: Mapping[str, Any],
+        in_place: bool,
+        size: int,
+        backend: str | None = None,
+    ) -> None:
+        self.backend = backend
         self.f, self.passes, self.in_place, self.size = f, dict(passes), in_place, size
         name = getattr(f, "__name__", None) or type(f).__name__
 
@@ -110,7 +118,7 @@ class Compiled(Op):
         start = next_number()
         made = record(self.f, leaves, form, on)
         modes = [(ref(module), module.training) for module in called_since(start)]
-        captured = Captured(self.name, made, self.passes, self.in_place)
+        captured = Captured(self.name, made, self.passes, self.in_place, self.backend)
         self.cache.pop(key, None)
         self.cache[key] = captured
         self._runners[key] = Runner(self, captured, form, leaves, on, modes)
@@ -222,7 +230,7 @@ class Compiled(Op):
     @property
     def source(self) -> str:
         """The Python text of the form that was compiled last."""
-        return self.latest.source
+        return self.latest.form.source
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the source to a file, a module that needs NumPy alone.
@@ -232,7 +240,7 @@ class Compiled(Op):
         ValueError
             If the function uses something that has no text.
         """
-        untold = self.latest.untold
+        untold = self.latest.form.untold
         if untold:
             raise ValueError(f"{', '.join(untold)} has no source of its own, so the text cannot stand alone")
         Path(path).write_text(self.source, encoding="utf-8")

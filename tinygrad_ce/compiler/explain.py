@@ -86,10 +86,10 @@ def explained(captured: Captured) -> Explanation:
         if name not in names:  # passes are made again and again; what they do the first time says it
             names.add(name)
             stages.append(_stage(name, graph))
-    stages.append(_stage("all", captured.graph, captured.plan.arena))
+    stages.append(_stage("all", captured.graph, captured.form.plan.arena))
     changed = {name for (_, before), (name, after) in pairwise(history) if before.steps != after.steps}
     inexact = tuple(sorted(changed & INEXACT))
-    return Explanation(captured.name, tuple(stages), inexact, tuple(_line(captured, s) for s in captured.graph.steps))
+    return Explanation(captured.name, tuple(stages), inexact, tuple(_line(captured, s) for s in captured.form.graph.steps))
 
 
 def _stage(name: str, graph: Graph, arena: int | None = None) -> Stage:
@@ -114,6 +114,6 @@ def flops_of(step: Step, graph: Graph) -> int:
 
 def _line(captured: Captured, step: Step) -> str:
     kind = captured.graph.kinds[step.slot]
-    store = captured.plan.stores.get(step.slot)
-    where = "number" if store is None else "view" if step.slot in captured.plan.views else store.sort
+    store = captured.form.plan.stores.get(step.slot)
+    where = "number" if store is None else "view" if step.slot in captured.form.plan.views else store.sort
     return f"{step.name:<28}  {kind!s:<22}  {where:<8}  {step.note}"

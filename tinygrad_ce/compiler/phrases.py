@@ -16,6 +16,7 @@ import numpy as np
 from ..op import Op
 from ..ops.indexing import add_rows, getitem, repeats_rows, scatter_add
 from ..tracer import Kind
+from .fused import Part
 from .graph import JOINING, Pull, Step
 from .kernels import KERNELS
 from .record import astype, picked
@@ -31,8 +32,8 @@ _SAFE = {"add": "+", "subtract": "-", "multiply": "*"}  # of Python floats: thes
 def writes(step: Step, kinds: Mapping[int, Kind]) -> bool:
     """Whether a step can write into an array that is there."""
     op = step.op
-    if isinstance(op, (Op, Pull)):
-        return op is scatter_add
+    if isinstance(op, (Op, Pull, Part)):
+        return op is scatter_add or isinstance(op, Part)
     if isinstance(op, np.ufunc):
         return not step.params
     owner = getattr(op, "__self__", None)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import JOINING, Graph, Step
+from .graph import JOINING, Graph, Note, Step
 from .memory import Plan
 from .phrases import RESULT, Names, phrase, said
 from .standalone import texts
@@ -64,8 +64,8 @@ class Writer:
         helpers, imports, self.untold = texts(self.names.helpers)
         helpers = [f"# {n} has no text of its own: it has to be given." for n in self.untold] + helpers
         given = ["import base64"] if any("base64." in line for line in self.made) else []
-        lines = [f'"""{about}"""', "", *sorted({*given, *imports}), "import numpy as np", "", ""]
-        lines += [*helpers]
+        lines = [f'"""{about}"""', "", *sorted({*given, *imports}), "import numpy as np", *self.imports, "", ""]
+        lines += [*self.before(), *helpers]
         bound = ", ".join(self.called[i] for i in self.graph.bound)
         about = "The function, with buffers of its own: make one for each thread."
         if bound:
@@ -79,6 +79,12 @@ class Writer:
             lines += ["", f"    {name}.kept = ({kept},)"]
         lines += ["", f"    return {name}, backward" if self.boundary is not None else f"    return {name}"]
         return "\n".join(lines) + "\n"
+
+    imports: tuple[str, ...] = ()
+
+    def before(self) -> list[str]:
+        """Lines that come before everything else."""
+        return []
 
     # -- names -------------------------------------------------------------------------------------------------
 
@@ -150,8 +156,7 @@ class Writer:
         lines = [f"    def {name}({', '.join(arguments)}):"]
         if second and saved:
             lines.append(f"        {', '.join(saved)}{',' * (len(saved) == 1)} = saved")
-        for step in steps:
-            lines += [self._commented(line, step) for line in self._said(step)]
+        lines += self._body(steps)
         outputs = self.graph.outputs[self.early :] if second else self.graph.outputs[: self.early]
         if self.boundary is None:
             lines += [f"        np.copyto({self.called[old]}, {self.called[new]})" for new, old in self._unwritten()]
@@ -160,6 +165,9 @@ class Writer:
             results.append(f"({', '.join(saved)}{',' * (len(saved) == 1)})")
         lines.append(f"        return ({', '.join(results)}{',' * (len(results) == 1)})")
         return lines
+
+    def _body(self, steps: Sequence[Step]) -> list[str]:
+        return [self._commented(line, step.note) for step in steps for line in self._said(step)]
 
     def _unwritten(self) -> list[tuple[int, int]]:
         return [
@@ -203,8 +211,8 @@ class Writer:
             at += n
         return lines
 
-    def _commented(self, line: str, step: Step) -> str:
-        note = str(step.note)
+    def _commented(self, line: str, about: Note) -> str:
+        note = str(about)
         for part in note.split("  "):
             if ":" in part:
                 note = note.replace(part, shortened(part))
