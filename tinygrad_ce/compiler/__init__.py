@@ -82,7 +82,9 @@ def compile(
     if unknown:
         raise ValueError(f"there is no pass {', '.join(sorted(unknown))}; there are {', '.join(PASSES)}")
     if backend not in (None, *BACKENDS):
-        raise ValueError(f"there is no backend {backend!r}; there are {', '.join(map(repr, BACKENDS))}, and None: whichever is faster")
+        raise ValueError(
+            f"there is no backend {backend!r}; there are {', '.join(map(repr, BACKENDS))}, and None: whichever is faster"
+        )
     if backend == "numba" and not installed():
         require()
     return Compiled(f, {k: p for k, p in PASSES.items() if k not in without}, in_place, cache_size, backend)

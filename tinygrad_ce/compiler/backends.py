@@ -1,7 +1,7 @@
 """What runs a graph: its text for a backend, and the functions that the text makes.
 
-    formed(backend, layout)     a Form: of NumPy's calls, or with loops that numba compiles
-    Layout                      what both are made of
+formed(backend, layout)     a Form: of NumPy's calls, or with loops that numba compiles
+Layout                      what both are made of
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ class Draft:
 
     def __init__(self, of: Layout) -> None:
         from .loop_source import LoopWriter
-        from .loops import compilable
+        from .loops import compilable, flat
 
         self.of = of
-        graph, boundary = nested(of.graph, of.boundary)
+        graph, boundary = nested(of.graph, of.boundary, flat)
         cut = len(graph.steps) if boundary is None else boundary
         parts = [
             layered(steps, lambda s: compilable(s, graph), lambda s: s.slot in graph.views)

@@ -14,8 +14,10 @@ import numpy as np
 
 from ..node import Node, plain
 from ..value import Value
+from .automatic import Watch
 from .backends import Form, Layout, formed
 from .graph import Graph, Step
+from .jit import installed
 from .passes import dead_code, optimised
 from .recording import Leaf, Numbers, Recording
 from .source import identifier
@@ -83,6 +85,7 @@ class Captured:
         boundary = self.boundary if made.seeds else None
         self.layout = Layout(function_name, self._about(), self.graph, boundary, tuple(made.seeds), early, in_place)
         self.form = formed(backend or "numpy", self.layout)
+        self.watch = Watch() if backend is None and installed() else None
         self._idle: list[Instance] = []
         self._op()
 
@@ -280,7 +283,7 @@ class Captured:
 
     def take(self) -> Instance:
         """Functions that nobody is using, bound to the arrays that parameters and states lie in now."""
-        arrays = [n.current() if key is None else n.state[key] for n, key, _ in self.bound]
+        arrays = self.bound_arrays()
         while self._idle:
             try:
                 instance = self._idle.pop()
@@ -289,6 +292,15 @@ class Captured:
             if instance.form is self.form and all(x is y for x, y in zip(instance.arrays, arrays, strict=True)):
                 return instance
         return instance_of(self.form, arrays)
+
+    def bound_arrays(self) -> list[Any]:
+        """The arrays that parameters and states lie in now."""
+        return [n.current() if key is None else n.state[key] for n, key, _ in self.bound]
+
+    def ones(self) -> list[Any]:
+        """Cotangents of the results that have them, to try the backward with."""
+        kinds = [self.graph.kinds[s] for s in self.made.seeds]
+        return [1.0 if k.sort == "float" else np.ones(k.shape, k.dtype)[()] for k in kinds]
 
     def give(self, instance: Instance) -> None:
         if instance.form is self.form:

@@ -144,8 +144,10 @@ class Compiled(Op):
     def _forward(self, *data: Any, call: Call) -> Any:
         """The op's kernel: one array, in which what f returns lies, if it is several."""
         captured = call.captured
-        instance = captured.take()
         early, given = captured.arranged(data)
+        if captured.watch is not None:
+            captured.watch.called(captured, given)
+        instance = captured.take()
         if not captured.made.seeds:
             results = instance.forward(*given)
             captured.give(instance)

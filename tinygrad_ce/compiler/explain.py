@@ -44,6 +44,7 @@ class Explanation:
     stages: tuple[Stage, ...]
     inexact: tuple[str, ...]
     lines: tuple[str, ...]
+    backend: str = "numpy"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -52,10 +53,26 @@ class Explanation:
             for s in self.stages
         ]
         last = self.stages[-1]
-        return {"name": self.name, "passes": passes, "arena": last.arena, "inexact": list(self.inexact)}
+        return {
+            "name": self.name,
+            "backend": self.backend,
+            "passes": passes,
+            "arena": last.arena,
+            "inexact": list(self.inexact),
+        }
 
     def _rows(self) -> list[Sequence[str]]:
         return [(s.name, f"{s.steps:,}", f"{s.buffers:,}", f"{s.arena:,}", f"{s.flops:,}") for s in self.stages]
+
+    @property
+    def functions(self) -> str:
+        """What numba's loops add to that."""
+        if not self.backend.startswith("numba"):
+            return ""
+        return (
+            "In loops exp, expm1, log, log1p, tanh, sin and cos are the compiler's own, within 1.2 units in the last "
+            "place of the truth; small products are BLAS's as numba finds it. Nothing is contracted or reordered."
+        )
 
     @property
     def exactness(self) -> str:
@@ -70,7 +87,8 @@ class Explanation:
         widths = [max(len(row[i]) for row in rows) for i in range(5)]
         table = ["  ".join([row[0].ljust(widths[0]), *[c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]])
                  for row in rows]  # fmt: skip
-        return "\n".join([f"compiled {self.name}", *table, self.exactness, "", *self.lines])
+        head = [f"compiled {self.name}, run by {self.backend}", *table, self.exactness, self.functions]
+        return "\n".join([*filter(None, head), "", *self.lines])
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{c}</th>" for c in ("after", "steps", "buffers", "bytes", "FLOPs"))
@@ -89,7 +107,19 @@ def explained(captured: Captured) -> Explanation:
     stages.append(_stage("all", captured.graph, captured.form.plan.arena))
     changed = {name for (_, before), (name, after) in pairwise(history) if before.steps != after.steps}
     inexact = tuple(sorted(changed & INEXACT))
-    return Explanation(captured.name, tuple(stages), inexact, tuple(_line(captured, s) for s in captured.form.graph.steps))
+    return Explanation(
+        captured.name,
+        tuple(stages),
+        inexact,
+        tuple(_line(captured, s) for s in captured.form.graph.steps),
+        _backend(captured),
+    )
+
+
+def _backend(captured: Captured) -> str:
+    form, watch = captured.form, captured.watch
+    what = f"numba: {form.kernels} kernels" if form.backend == "numba" else "numpy"
+    return f"{what} ({watch.told})" if watch is not None and watch.told != "numpy" else what
 
 
 def _stage(name: str, graph: Graph, arena: int | None = None) -> Stage:

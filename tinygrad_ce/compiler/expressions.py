@@ -62,7 +62,7 @@ _MOVES = (np.copy, astype)
 
 
 def loop_types(step: Step, kinds: Mapping[int, Kind]) -> tuple[list[np.dtype[Any]], np.dtype[Any]] | None:
-    """The dtypes in which NumPy does a step, of its operands and of its result; None where that is nothing for a loop."""
+    """The dtypes in which NumPy does a step, of its operands and of its result; None where there is no loop for it."""
     made = kinds[step.slot].dtype
     operands = [kinds[i] for i in step.inputs]
     if step.op is np.where and len(operands) == 3:

@@ -1,6 +1,6 @@
 """Elementwise steps in one loop: a pass that makes a nest of neighbours of one shape.
 
-    nested(graph, boundary)     the graph with nests
+    nested(graph, ...)  the graph with nests
     Nest                        steps done together, entry by entry; what it is given, what it leaves in memory
     Part                        the op of a step that is one result of a nest
 
@@ -71,13 +71,13 @@ def _readable(slot: int, graph: Graph) -> bool:
     return kind.dtype in TYPES if kind.sort in ("array", "number") else kind.sort == "float" or kind.dtype.kind in "fib"
 
 
-def nested(graph: Graph, boundary: int | None = None) -> tuple[Graph, int | None]:
-    """The graph with nests, and where its second half begins now."""
+def nested(graph: Graph, boundary: int | None, flat: Callable[[int, Graph], bool]) -> tuple[Graph, int | None]:
+    """The graph with nests of what is `flat` in memory, and where its second half begins now."""
     cut = len(graph.steps) if boundary is None else boundary
     results = {*graph.results}
     alike = sum(_heavy(s) for s in graph.steps) > MANY
-    first = _half(graph, graph.steps[:cut], graph.steps[cut:], results, alike)
-    second = _half(graph, graph.steps[cut:], (), results, alike)
+    first = _half(graph, graph.steps[:cut], graph.steps[cut:], results, alike, flat)
+    second = _half(graph, graph.steps[cut:], (), results, alike, flat)
     return graph.with_steps([*first, *second]), None if boundary is None else len(first)
 
 
@@ -98,14 +98,19 @@ class _Group:
 
 
 def _half(
-    graph: Graph, steps: Sequence[Step], later: Sequence[Step], results: set[int], alike: bool
+    graph: Graph,
+    steps: Sequence[Step],
+    later: Sequence[Step],
+    results: set[int],
+    alike: bool,
+    flat: Callable[[int, Graph], bool],
 ) -> list[Step]:
     """These steps, with each that can be done in a loop in the latest nest that has all it needs."""
     line: list[_Group | Step] = []
     place: dict[int, int] = {}  # of each slot: where in the line it is made
     for step in steps:
         ready = max((place[i] for i in step.inputs if i in place), default=-1)
-        if in_loop(step, graph):
+        if in_loop(step, graph) and all(flat(i, graph) for i in step.inputs):
             kind = graph.kinds[step.slot]
             for at in range(len(line) - 1, max(ready, len(line) - 24) - 1, -1):
                 group = line[at] if at >= 0 else None

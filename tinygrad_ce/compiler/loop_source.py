@@ -1,6 +1,6 @@
 """A planned graph as Python text in which loops are compiled by numba: what has no loop is NumPy's, as before.
 
-    LoopWriter      a Writer whose functions call kernels
+LoopWriter      a Writer whose functions call kernels
 """
 
 from __future__ import annotations
@@ -35,10 +35,15 @@ class LoopWriter(Writer):
         late: tuple[int, ...] = (),
         early: int | None = None,
     ) -> None:
-        super().__init__(graph, plan, boundary, late, early)
+        plan.arena = -(-plan.arena // 64) * 64
         self.places = Places(graph, plan)
         self.kernels: list[tuple[Kernel, list[int]]] = []
-        plan.arena = -(-plan.arena // 64) * 64
+        super().__init__(graph, plan, boundary, late, early)
+
+    def _read(self, slot: int) -> tuple[int, ...]:
+        """A kernel reads a view where its source lies."""
+        root = self.places.root(slot)
+        return (slot, root) if self.graph.kinds[slot].sort == "array" else (slot,)
 
     # -- the functions -----------------------------------------------------------------------------------------
 

@@ -38,14 +38,14 @@ _NUMBA = {"f8": "types.float64", "f4": "types.float32", "b1": "types.boolean", "
 def compilable(step: Step, graph: Graph) -> bool:
     """Whether there is a loop for a step."""
     if isinstance(step.op, Part):
-        return all(_flat(i, graph) for i in step.inputs)
+        return all(flat(i, graph) for i in step.inputs)
     if not step.op.__hash__ or step.slot in graph.views:
         return False
     kinds = graph.kinds
     if step.op in (softmax_loss_and_gradient, softmax_parts, softmax_gradient):
-        return all(_flat(i, graph) for i in step.inputs) and _class_indices(step, graph)
+        return all(flat(i, graph) for i in step.inputs) and _class_indices(step, graph)
     arrays = [i for i in step.inputs if kinds[i].sort == "array"]
-    if not all(_flat(i, graph) and kinds[i].dtype in TYPES and kinds[i].size for i in arrays):
+    if not all(flat(i, graph) and kinds[i].dtype in TYPES and kinds[i].size for i in arrays):
         return False
     if step.op is np.matmul:
         return _small_product(step, graph)
@@ -58,7 +58,7 @@ def compilable(step: Step, graph: Graph) -> bool:
     return made.sort == "number" and made.dtype == _F8 and said_in_loop(step, kinds) and not arrays
 
 
-def _flat(slot: int, graph: Graph) -> bool:
+def flat(slot: int, graph: Graph) -> bool:
     """Whether a value's memory may be spoken of: a caller's array only in C order."""
     layouts = _layouts(graph)
     root = layouts.root(slot)
@@ -176,7 +176,7 @@ class Kernel:
         self.lines.append((f"{'    ' * (depth + 1)}{line}", note))
 
     def _local(self, slot: int) -> str:
-        self.numbers[slot] = f"v{slot}"
+        self.numbers[slot] = f"n{slot}"
         return self.numbers[slot]
 
     def _number(self, slot: int) -> tuple[str, str]:
@@ -277,7 +277,7 @@ class Kernel:
             if i not in self.graph.constants:
                 made.numbers.setdefault(name)
         called: dict[int, str] = {}
-        local = lambda slot: called.setdefault(slot, f"v{len(called)}")
+        local: Callable[[int], str] = lambda slot: called.setdefault(slot, f"v{len(called)}")
         depth = len(sizes)
         loads: list[list[str]] = [[] for _ in range(depth + 1)]
         for slot in arrays:
@@ -399,7 +399,12 @@ class Kernel:
         lines: list[str] = []
         for n, (key, (first, *_)) in enumerate(self._alike().items(), 1):
             assert key is not None
-            lines += [f"{UNDECORATED}def {self.name}_{n}({', '.join(first.parameters)}):", *first.function(told), "", ""]
+            lines += [
+                f"{UNDECORATED}def {self.name}_{n}({', '.join(first.parameters)}):",
+                *first.function(told),
+                "",
+                "",
+            ]
         return lines
 
     def _alike(self) -> dict[Any, list[Repeated]]:
@@ -506,4 +511,4 @@ def called(name: str, nests: Sequence[Repeated]) -> list[str]:
     ]
 
 
-__all__ = ["SMALL", "Kernel", "compilable"]
+__all__ = ["SMALL", "Kernel", "compilable", "flat"]

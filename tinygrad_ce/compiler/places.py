@@ -1,7 +1,7 @@
 """Where the entries of a value lie: in which memory, how far from its start, and how far apart.
 
-    Layouts(graph)          how views lie within what they are views of
-    Places(graph, plan)     of(slot): a Place
+Layouts(graph)          how views lie within what they are views of
+Places(graph, plan)     of(slot): a Place
 """
 
 from __future__ import annotations

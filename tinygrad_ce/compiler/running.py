@@ -81,6 +81,8 @@ class Runner:
             results = captured.split(out, call.extras)
         else:
             data = captured.collected(leaves)
+            if captured.watch is not None:
+                captured.watch.called(captured, data)
             instance = captured.take()
             try:
                 made = instance.forward(*data)

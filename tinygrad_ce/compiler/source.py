@@ -107,7 +107,7 @@ class Writer:
         if any(s.sort == "buffer" for s in self.plan.stores.values()):
             self.made += [
                 f"    arena = np.empty({self.plan.arena + 64}, np.uint8)",
-                "    arena = arena[-arena.ctypes.data % 64 :]",
+                f"    arena = arena[-arena.ctypes.data % 64 :][:{self.plan.arena}]",
                 "",
                 "    def buffer(offset, dtype, shape, axes=None):",
                 "        part = np.ndarray(shape, dtype, arena, offset)",
@@ -183,9 +183,13 @@ class Writer:
         before = {s.slot for s in self.graph.steps[: self.boundary]} | {
             s for s in self.graph.inputs if s not in self.late
         }
-        needed = [i for s in self.graph.steps[self.boundary :] for i in s.inputs]
+        needed = [i for s in self.graph.steps[self.boundary :] for slot in s.inputs for i in self._read(slot)]
         needed += self.graph.outputs[self.early :]
         return list(dict.fromkeys(self.called[i] for i in needed if i in before and not self.plan.static(i)))
+
+    def _read(self, slot: int) -> tuple[int, ...]:
+        """What a step reads that takes this value."""
+        return (slot,)
 
     def _said(self, step: Step) -> list[str]:
         slot = step.slot
