@@ -6,8 +6,8 @@
     folder()            where: $TINYGRAD_CE_CACHE, or tinygrad_ce in the user's folder of caches
 
 A text is kept in a file named by its hash, with the versions of Python, NumPy and numba in it; beside it numba keeps
-the machine code, for this kind of CPU. Files are written whole under another name and then renamed, so many processes may
-share the folder. Whatever is wrong with it (it cannot be written, what lies there is broken), the text is compiled
+the machine code, for this kind of CPU. Files are written whole under another name and then renamed, so many processes
+may share the folder. Whatever is wrong with it (it cannot be written, what lies there is broken), the text is compiled
 anew, in memory.
 """
 
