@@ -38,7 +38,7 @@ _loaded: dict[str, dict[str, Any]] = {}
 
 def installed() -> bool:
     """Whether numba is there; it is not imported."""
-    return "numba" in sys.modules or find_spec("numba") is not None
+    return sys.modules["numba"] is not None if "numba" in sys.modules else find_spec("numba") is not None
 
 
 def require() -> Any:
