@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import tinygrad_ce as tg
-from tinygrad_ce.data import iris, standardise
+from tinygrad_ce import nn
+from tinygrad_ce.data import Loader, iris, standardise
 from tinygrad_ce.nn import MLP, Linear, Module
 from tinygrad_ce.optim import SGD, Adam
 from tinygrad_ce.train import find_lr, overfit_one_batch
@@ -181,6 +182,74 @@ def test_softmax_twice():
     assert said(check(Net(after=tg.sigmoid), loss=binary), "sigmoid twice").verdict == "FAIL"
     assert not check(Net(), loss=binary).concerns
     assert not check(Net(after=tg.softmax), loss=tg.cross_entropy).concerns
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        lambda z: tg.softmax(z) + 1e-8,
+        lambda z: np.clip(tg.softmax(z), 1e-7, 1.0),
+        lambda z: np.exp(z) / np.sum(np.exp(z), axis=-1, keepdims=True),
+    ],
+    ids=["epsilon", "clip", "by hand"],
+)
+def test_softmax_twice_in_other_clothes(after):
+    assert said(check(Net(after=after)), "softmax twice").verdict == "FAIL"
+
+
+def test_softmax_twice_along_channels():
+    class Pixels(Module):
+        def __init__(self):
+            self.conv = nn.Conv2d(1, 3, 1, rng=0)
+
+        def forward(self, x):
+            return nn.functional.softmax(self.conv(x), 1)
+
+    rng = np.random.default_rng(0)
+    batch = (rng.normal(size=(4, 1, 3, 3)), rng.integers(0, 3, (4, 3, 3)))
+    assert said(check(Pixels(), batch, nn.CrossEntropyLoss()), "softmax twice").verdict == "FAIL"
+
+
+def test_what_bends_logits_without_harm_is_a_warning():
+    report = check(Net(after=tg.log_softmax))
+    assert said(report, "log_softmax before softmax").verdict == "WARN" and not report.failures
+    assert said(check(Net(after=tg.sigmoid)), "sigmoid before softmax").verdict == "WARN"
+    assert not check(Net(after=np.tanh)).concerns
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_nothing_to_learn_is_no_pass(gradients):
+    report = tg.check_model(nn.Sequential(nn.Tanh()), BATCH, tg.softmax_cross_entropy, gradients=gradients)
+    assert not report and "no parameters" in str(said(report, "parameters"))
+    report = tg.check_model(Net().freeze(), BATCH, tg.softmax_cross_entropy, gradients=gradients)
+    assert not report and "all 4 parameters are frozen" in str(said(report, "parameters"))
+    assert "unfreeze" in repr(report)
+    half = Net()
+    half.first.freeze()
+    assert not check(half).failures
+
+
+@pytest.mark.parametrize(
+    ("batch", "told"),
+    [
+        ((*BATCH, BATCH[1]), "a batch has 3 parts, where a pair"),
+        (BATCH[0], r"a batch is one array of shape \(15, 4\)"),
+        (Loader(DATA), "a batch is DataLoader"),
+        ({"x": BATCH[0], "y": BATCH[1]}, "a batch is a mapping of 'x', 'y'"),
+        (None, "a batch is None"),
+    ],
+)
+def test_a_batch_is_a_pair(batch, told):
+    with pytest.raises(TypeError, match=told):
+        tg.check_model(Net(), batch, tg.softmax_cross_entropy)
+    with pytest.raises(TypeError, match=told):
+        overfit_one_batch(Net(), batch, tg.softmax_cross_entropy)
+
+
+def test_a_loss_is_a_function():
+    for loss, told in ((None, "loss_fn is a function"), (nn.MSE, "loss_fn is the class MSE"), ("mse", "not 'mse'")):
+        with pytest.raises(TypeError, match=told):
+            tg.check_model(Net(), BATCH, loss)
 
 
 def test_disconnected_and_dead_parameters():

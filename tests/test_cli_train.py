@@ -169,6 +169,15 @@ def test_generate(writer):
     assert "'z' at position 2" in complaint(tinygrad("generate", "g.npz", "--prompt", "thz", cwd=writer))
 
 
+def test_generate_begins_where_there_is_no_new_line(tmp_path):
+    (tmp_path / "t.txt").write_text("abracadabra" * 60)
+    options = ("--preset", "gpt", "--data", "t.txt", "--layers", 1, "--width", 8, "--heads", 2, "--context", 8)
+    trained(tmp_path, *options, "--epochs", 1, "--out", "g.npz")
+    told = tinygrad("generate", "g.npz", "--length", 20, cwd=tmp_path)
+    assert told.code == 0 and len(told.out) == 22 and told.out[0] == "a"
+    assert "an empty prompt" in complaint(tinygrad("generate", "g.npz", "--prompt", "", cwd=tmp_path))
+
+
 def test_a_text_is_judged_by_perplexity(writer):
     result = tinygrad("eval", "g.npz", cwd=writer)
     assert [line.split()[0] for line in result.out.splitlines()] == ["rows", "loss", "accuracy", "perplexity"]

@@ -20,6 +20,7 @@ from .choice import use_derivation
 from .derivation import Assumption, AssumptionError
 from .draw import draw
 from .explain import explain
+from .heap import keep_freed_memory as _keep_freed_memory
 from .mutation import MutationError
 from .observe import detect_anomaly, detect_mutation, trace
 from .op import shortcut
@@ -54,6 +55,8 @@ from .transforms import (
 from .value import Value
 
 __version__ = "0.1.0"
+
+_keep_freed_memory()
 
 if TYPE_CHECKING:
     from .check.bisect import bisect

@@ -43,13 +43,7 @@ def replacing(path: str | os.PathLike[str], *, keep: str | os.PathLike[str] | No
     >>> path.read_bytes()
     b'all of it'
     """
-    target = Path(path).resolve()
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {os.fspath(path)}: there is no folder {target.parent}")
-    if target.is_dir():
-        raise IsADirectoryError(f"cannot write {os.fspath(path)}: it is a folder")
-    if target.exists() and not target.is_file():  # a device or a pipe, which a rename would do away with
-        raise OSError(f"cannot write {os.fspath(path)}: it is no ordinary file")
+    target = _target(path)
     _clear(target)
     temporary = _beside(target)
     try:
@@ -62,11 +56,50 @@ def replacing(path: str | os.PathLike[str], *, keep: str | os.PathLike[str] | No
             if keep is not None:
                 _set_aside(target, target.with_name(Path(keep).name))
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            raise _named(error, path) from None
         raise
     _settle(target.parent)
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Raise what `replacing` would raise of this path, before there is anything to write.
+
+    Raises
+    ------
+    OSError
+    """
+    target = _target(path)
+    temporary = _beside(target)
+    try:
+        with open(temporary, "xb"):
+            pass
+        temporary.unlink()
+    except OSError as error:
+        raise _named(error, path) from None
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """Where a path leads, if a file can be there."""
+    target = Path(path).resolve()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {os.fspath(path)}: there is no folder {target.parent}")
+    if target.is_dir():
+        raise IsADirectoryError(f"cannot write {os.fspath(path)}: it is a folder")
+    if target.exists() and not target.is_file():  # a device or a pipe, which a rename would do away with
+        raise OSError(f"cannot write {os.fspath(path)}: it is no ordinary file")
+    return target
+
+
+def _named(error: OSError, path: str | os.PathLike[str]) -> OSError:
+    """An error of the temporary file as one of the file that was to be written."""
+    told = f"cannot write {os.fspath(path)}: {error.strerror or error}"
+    made = type(error)(told)
+    made.errno = error.errno
+    return made
 
 
 def _beside(target: Path) -> Path:

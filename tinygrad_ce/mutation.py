@@ -41,7 +41,7 @@ def used(leaf: Node, watch: Any) -> None:
         return
     notes = leaf.notes
     if notes is None:
-        view = _sampled(leaf._data)  # stays right until data is rebound
+        view = sampled(leaf._data)  # stays right until data is rebound
         leaf.notes = (view, view.tobytes())
         return
     view, before = notes
@@ -69,7 +69,7 @@ def written(leaf: Node, *roots: Node) -> MutationError:
     )
 
 
-def _sampled(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def sampled(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """A view of some entries of an array, spread over it."""
     if a.size <= WHOLE:
         return a

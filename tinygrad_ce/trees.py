@@ -108,6 +108,13 @@ def flatten(tree: Any) -> tuple[list[Any], Form]:
     return leaves, _form(tree, leaves, ())
 
 
+def carried(form: Form) -> list[Any]:
+    """What is carried along in a tree of this form."""
+    if isinstance(form, Container):
+        return [x for part in form.parts for x in carried(part)]
+    return [form.what] if isinstance(form, Carried) else []
+
+
 def is_leaf(x: Any) -> bool:
     """Whether x is a number, an array of numbers, or a Value."""
     if type(x) is np.ndarray and x.dtype.kind == "f":

@@ -242,6 +242,40 @@ def test_python_floats_as_parameters():
     np.testing.assert_allclose(found, [step(1.5).item() for _ in range(3)], rtol=1e-14)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda w, v, x: (w * x).sum(),  # v gets no gradient
+        lambda w, v, x: (w * x).sum() + (v * x).sum(),  # gradients are what was given
+        lambda w, v, x: w.sum() + v.sum(),  # and constants
+        lambda w, v, x: tg.softmax(w * x)[0] + (v[np.array([0, 0, 1])] * x).sum(),  # and made by whole ops
+    ],
+)
+def test_gradients_of_a_step_have_memory_of_their_own(body):
+    x, runs = np.array([1.0, 2.0, 3.0]), []
+    for compiled in (False, True):
+        w, v = tg.Value(np.ones(3)), tg.Value(np.full(3, 2.0))
+        optimizer = Adam([w, v], lr=0.1)
+
+        def step(x, w=w, v=v, optimizer=optimizer):
+            loss = body(w, v, x)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = tg.compile(step) if compiled else step
+        losses = [run(x).item() for _ in range(3)]
+        if compiled:
+            w.grad *= 7.0  # it is the user's
+            assert v.grad is None or not np.may_share_memory(w.grad, v.grad)
+        losses += [run(x).item() for _ in range(2)]
+        runs.append((losses, w.data.copy(), v.data.copy(), w.grad.copy(), None if v.grad is None else v.grad.copy()))
+    for a, b in zip(*runs, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert x.tolist() == [1.0, 2.0, 3.0]
+
+
 # -- what is never frozen ------------------------------------------------------------------------------------------
 
 

@@ -224,6 +224,7 @@ MISTAKES = [
     (lambda: F.layer_norm(X, 3), r"an input of shape \(3, 4\) does not end in \(3,\)"),
     (lambda: F.batch_norm(X), "it takes the statistics, running_mean and running_var"),
     (lambda: F.softplus(X, beta=0.0), "beta is above 0"),
+    (lambda: F.kl_div([[-0.7, -0.7]], [[1.5, -0.5]]), r"target\[0, 1\] is negative: -0.5; .* log_target=True"),
 ]  # fmt: skip
 
 
@@ -260,6 +261,29 @@ def test_losses_are_finite_and_right_where_numbers_are_extreme():
         y = tg.Value(np.zeros((2, 3)))
         F.cosine_similarity(y, np.ones((2, 3))).sum().backward()
         assert np.all(np.isfinite(y.grad))
+
+
+def test_the_mean_loss_of_nothing_is_0_and_moves_nothing():
+    empty, none = np.zeros((0, 3)), np.zeros(0, int)
+    losses = [
+        lambda x: F.cross_entropy(x, none),
+        lambda x: F.mse_loss(x, empty),
+        lambda x: F.huber_loss(x, empty),
+        lambda x: F.kl_div(x, empty, reduction="batchmean"),
+        lambda x: F.hinge_loss(x, empty),
+        lambda x: F.multi_margin_loss(x, none),
+        lambda x: F.triplet_margin_loss(x, empty, empty),
+        lambda x: F.cosine_embedding_loss(x, empty, none),
+        lambda x: F.binary_cross_entropy_with_logits(x, empty),
+    ]
+    for loss in losses:
+        layer = nn.Linear(4, 3, rng=0)
+        value = loss(layer(np.zeros((0, 4))))
+        value.backward()
+        assert value.item() == 0.0 and not np.any(layer.weight.grad)
+    layer = nn.Linear(4, 3, rng=0)
+    F.cross_entropy(layer(X), np.full(len(X), -100)).backward()
+    assert not np.any(layer.weight.grad)
 
 
 def test_losses_are_modules_with_their_options():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_ce as tg
-from tinygrad_ce.nn import MLP, Linear, Module
+from tinygrad_ce.nn import MLP, BatchNorm1d, Linear, Module
 
 
 class Parts(Module):
@@ -43,7 +43,30 @@ def test_a_shared_parameter_counts_once_under_its_first_name():
     model = MLP([3, 3, 3], rng=0)
     model.layers[1].weight = model.layers[0].weight
     assert names(model) == ["layers.0.weight", "layers.0.bias", "layers.1.bias"]
-    assert len(model.state_dict()) == 3
+    assert list(model.state_dict()) == ["layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias"]
+
+
+def test_the_state_of_a_shared_parameter_has_all_its_names_and_one_is_enough():
+    def tied(seed):
+        model = MLP([3, 3, 3], rng=seed)
+        model.layers[1].weight = model.layers[0].weight
+        model.norm = model.again = BatchNorm1d(3)
+        return model
+
+    model, other = tied(0), tied(1)
+    state = model.state_dict()
+    assert {"again.running_mean", "norm.running_mean", "layers.1.weight"} <= state.keys()
+    for lacking in ("layers.0.weight", "layers.1.weight", "again.running_var"):
+        other = tied(1)
+        other.load_state_dict({name: array for name, array in state.items() if name != lacking})
+        assert np.array_equal(other.layers[0].weight.data, state["layers.0.weight"])
+        assert other.layers[1].weight is other.layers[0].weight
+    state["layers.1.weight"] = state["layers.1.weight"] + 1
+    with pytest.raises(ValueError, match=r"'layers\.0\.weight' and 'layers\.1\.weight' are one there, and differ"):
+        other.load_state_dict(state)
+    without = {name: array for name, array in state.items() if not name.endswith("1.weight") and "0.w" not in name}
+    with pytest.raises(ValueError, match="is missing"):
+        other.load_state_dict(without)
 
 
 def test_modules_may_hold_each_other():

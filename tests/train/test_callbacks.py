@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_ce as tg
+from tinygrad_ce import nn
 from tinygrad_ce.checkpoint import load
 from tinygrad_ce.data import Loader, iris, split, standardise
 from tinygrad_ce.nn import MLP, Module
@@ -253,6 +254,52 @@ def test_gradient_statistics_are_the_numbers():
     rows = [row for row in statistics.rows if row["parameter"] == "layers.0.weight"]
     np.testing.assert_allclose([row["gradient"] for row in rows], [g for g, _ in seen])
     assert seen[0][1] == pytest.approx(0.05, rel=1e-3)  # Adam's first step
+
+
+def test_gradient_norms_and_dead_relus_by_epoch():
+    first = []
+
+    class Own(Callback):
+        def step(self, run):
+            grads = [run.learnt[f"layers.0.{p}"].grad for p in ("weight", "bias")]
+            first.append(np.sqrt(sum(np.sum(g**2) for g in grads)))
+
+    def with_dead_units(model, number):
+        bias = model.parameters()[number]
+        bias.data = bias.data - np.array([100.0, 100, 0, 0, 0, 0, 0, 0])
+        return model
+
+    model = with_dead_units(MLP([4, 8, 3], rng=0), 1)
+    _, history = job(2, model=model, callbacks=[GradientStatistics(every=1), Own()], validation=TEST)
+    norms = [report.gradient_norms for report in history.reports]
+    np.testing.assert_allclose([n["layers.0"] for n in norms], [np.mean(first[:4]), np.mean(first[4:])])
+    assert [report.dead_relus for report in history.reports] == [{"before layers.1": 0.25}] * 2
+    assert History.from_dict(json.loads(json.dumps(history.to_dict()))) == history
+    # Seldom looked at, an epoch has its last step's; layers of their own are named, and nothing is left on them.
+    layers = nn.Sequential(nn.Linear(4, 8, rng=0), nn.ReLU(), nn.Linear(8, 3, rng=1))
+    first.clear()
+    _, history = job(1, model=with_dead_units(layers, 1), callbacks=GradientStatistics())
+    assert set(history.reports[0].gradient_norms) == {"0", "2"}
+    assert history.reports[0].dead_relus == {"1": 0.25}
+    assert not any(m.__dict__["_hooks"].before or m.__dict__["_hooks"].after for m in layers.modules())
+    images = nn.Sequential(nn.Conv2d(1, 4, 3, rng=0), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3, rng=0))
+    images[0].bias.data = np.array([-100.0, 0.5, 0.5, 0.5])
+    rng = np.random.default_rng(0)
+    loader = [(rng.normal(size=(6, 1, 4, 4)), rng.integers(0, 3, 6))]
+    _, history = job(1, model=images, loader=loader, callbacks=GradientStatistics())
+    assert history.reports[0].dead_relus == {"1": 0.25}
+
+
+def test_the_curves_show_them():
+    pytest.importorskip("matplotlib")
+    _, history = job(3, callbacks=GradientStatistics())
+    drawn = tg.draw.curves(history, what=["gradient norms", "dead relus"])
+    assert [axes.get_ylabel() for axes in drawn] == ["gradient norm", "dead relus (%)"]
+    assert [line.get_label() for line in drawn[0].lines] == ["layers.0", "layers.1"]
+    assert len(drawn[0].lines[0].get_ydata()) == 3
+    _, history = job(1)
+    with pytest.raises(ValueError, match=r"the history has no gradient norms; .*GradientStatistics"):
+        tg.draw.curves(history, what="gradient norms")
 
 
 def test_clipping():

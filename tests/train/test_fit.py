@@ -333,6 +333,6 @@ def test_what_would_train_nothing_is_refused():
     with pytest.raises(ValueError, match="none of the parameters of this Linear"):
         fit(model, batch, tg.softmax_cross_entropy, Adam(other.parameters()), 1)
     optimiser = Adam(model.parameters())
-    for metrics in ("f1", ["f1"], [F1], F1()):
+    for metrics in ("f1", ["f1"], [F1], F1, 3):
         with pytest.raises(TypeError, match="such as"):
             fit(model, batch, tg.softmax_cross_entropy, optimiser, 1, metrics=metrics)

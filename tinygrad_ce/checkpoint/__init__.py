@@ -10,7 +10,7 @@ pickle. A file is written as a whole or not at all, and carries a digest of all 
 """
 
 from .contents import Checkpoint
-from .file import load, previous, save
+from .file import load, previous, require_savable, save
 from .restoring import Stateful
 
-__all__ = ["Checkpoint", "Stateful", "load", "previous", "save"]
+__all__ = ["Checkpoint", "Stateful", "load", "previous", "require_savable", "save"]

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..atomic import replacing
+from ..atomic import replacing, require_writable
+from ..extras import extra
 from . import npz, tensors
 from .contents import Arrays, Checkpoint, Texts, described, understood
 from .restoring import Part, Stateful, give, stateful, taken
@@ -127,6 +128,19 @@ def previous(path: str | os.PathLike[str]) -> Path:
     'run.previous.npz'
     """
     return Path(path).with_name(f"{Path(path).stem}.previous{Path(path).suffix}")
+
+
+def require_savable(path: str | os.PathLike[str]) -> None:
+    """Raise now what `save` would raise of a path later: a suffix, an extra, a folder, permissions.
+
+    Raises
+    ------
+    ValueError, ImportError, OSError
+        As `save`.
+    """
+    if _format(path) is tensors:
+        extra("safetensors.numpy", "safetensors")
+    require_writable(path)
 
 
 # -- pieces -------------------------------------------------------------------------------------------------

@@ -63,13 +63,13 @@ def _train(config: Any, out: Path, *, resume: bool, check: bool) -> int:
 
     job = task(config)
     optimiser = job.optimiser()
+    _make_folder(out)
     numbers = sum(int(p.size) for p in job.model.parameters())
     learnt, judged = len(job.corpus.train), len(job.corpus.test)
     print(f"{config.preset} on {job.corpus.name}: {learnt:,} rows to learn from, {judged:,} held out")
     print(f"{numbers:,} parameters")
     if check and not _checked(job):
         return 1
-    out.parent.mkdir(parents=True, exist_ok=True)
     watched = "validation_accuracy" if job.corpus.facts.class_names else "validation_loss"
     saver = Checkpoints(out, best=watched, meta=job.meta)
     warnings.showwarning = lambda message, *where, **more: print(f"warning: {message}", flush=True)
@@ -129,6 +129,17 @@ def _earlier(out: Path, config: Any, chosen: dict[str, Any]) -> Any:
             f"{out} was begun with {name} = {getattr(begun, name)}: leave --{name.replace('_', '-')} out, or --resume"
         )
     return Config.of(None, meta["config"], {k: v for k, v in chosen.items() if k == "epochs"})
+
+
+def _make_folder(out: Path) -> None:
+    """Make the folder of a file, and see that one can be written there: now, not after an epoch."""
+    from ..checkpoint import require_savable
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"cannot write {out}: no folder can be made there ({error.strerror or error})") from None
+    require_savable(out)
 
 
 def _require_out(out: Path) -> None:

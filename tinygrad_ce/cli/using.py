@@ -97,7 +97,7 @@ class Generate:
             description="Writes what a trained gpt would, character by character.",
         ).add_argument
         add("file", type=Path, metavar="FILE", help="what tinygrad_ce train --preset gpt has saved")
-        add("--prompt", default="\n", metavar="TEXT", help="what comes before (default: a new line)")
+        add("--prompt", metavar="TEXT", help="what comes before (default: a new line, where its text had some)")
         add("--length", type=count, default=500, metavar="N", help="how many characters (default: 500)")
         add("--temperature", type=_temperature, default=0.8, metavar="X", help="0 surest, 1 as learnt (default: 0.8)")
         add("--top-k", type=count, metavar="N", help="draw from the N likeliest characters only")
@@ -105,15 +105,16 @@ class Generate:
 
     @staticmethod
     def run(options: argparse.Namespace) -> int:
-        from ..programs.generating import generate
+        from ..programs.generating import generate, opening
 
         kept = kept_in(options.file)
         if kept.config.preset != "gpt":
             raise BadInput(f"{options.file} is of the preset {kept.config.preset}: text comes from a gpt")
         drawn = {name: getattr(options, name) for name in ("length", "temperature", "top_k", "seed")}
-        characters = generate(kept.model, kept.facts, options.prompt, **drawn)
+        prompt = opening(kept.facts) if options.prompt is None else options.prompt
+        characters = generate(kept.model, kept.facts, prompt, **drawn)
         first = next(characters)  # an error in the prompt is said before it is shown
-        print(options.prompt.lstrip("\n") + first, end="")
+        print((prompt.strip() if options.prompt is None else prompt.lstrip("\n")) + first, end="")
         for character in characters:
             print(character, end="", flush=sys.stdout.isatty())
         print()

@@ -66,9 +66,11 @@ def compile(
     -----
     Leaf Values that f reaches are read at each call, and get gradients. An optimiser that f steps keeps its parameters
     in one vector, into which each call writes, as it does into the arrays of its state and into `.grad`; learning rate
-    and step count are read at each call. What such a call returns has no graph. Random numbers are drawn from f's own
-    Generators at each call. Under `tg.trace()`, `tg.detect_anomaly()` and `tg.detect_mutation()`, on arrays of other
-    libraries, and where the result is differentiated twice, f itself is run.
+    and step count are read at each call, as are buffers of modules. What a call that sets parameters or gradients
+    returns has no graph. Random numbers are drawn from f's own Generators at each call. Whatever else f closes over is
+    looked at again at each call; where it has changed, f is captured anew. Under `tg.trace()`, `tg.detect_anomaly()`
+    and `tg.detect_mutation()`, on arrays of other libraries, and where the result is differentiated twice, f itself is
+    run.
 
     Results are eager code's bit for bit, but for "transposed products", whose sums may be taken in another order, and
     "fused losses": a few units in the last place. `explain()` says which of them were made.

@@ -70,12 +70,10 @@ class Watch:
 
 def _seconds(captured: Captured, forms: Sequence[Form], data: Sequence[Any], rounds: int) -> list[float]:
     """The least time of each form on these data, on copies of what it writes into."""
-    from .captured import instance_of
-
     instances: list[Instance] = []
     for form in forms:
         arrays = [np.array(x) for x in captured.bound_arrays()]
-        instances.append(instance_of(form, arrays))
+        instances.append(captured.instance_of(form, arrays))
     least = [float("inf")] * len(forms)
     with np.errstate(all="ignore"):
         for _ in range(rounds):

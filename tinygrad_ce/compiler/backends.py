@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from . import jit
 from .fused import layered, nested
 from .graph import Graph
-from .memory import Plan, plan
-from .source import Writer, loaded
+from .memory import plan
+from .source import Writer
 
 BACKENDS = ("numpy", "numba")
 
@@ -32,7 +33,6 @@ class Layout:
     in_place: bool
 
 
-@dataclass(frozen=True)
 class Form:
     """What runs a graph.
 
@@ -41,35 +41,38 @@ class Form:
     backend : str
     graph, plan : Graph, Plan
         As they are run: with nests, if loops are compiled.
-    source : str
-        A text that stands alone.
     make : callable
         Takes the arrays that are bound; returns the functions, with buffers of their own.
-    untold : tuple
-        Names in the text of what has none.
     kernels : int
         How many functions numba compiles.
     """
 
-    backend: str
-    graph: Graph
-    plan: Plan
-    source: str
-    make: Callable[..., Any]
-    untold: tuple[str, ...]
-    kernels: int = 0
+    def __init__(self, backend: str, of: Layout, writer: Writer, kernels: int = 0) -> None:
+        self.backend, self.of, self._writer, self.kernels = backend, of, writer, kernels
+        self.graph, self.plan = writer.graph, writer.plan
+        self.make: Callable[..., Any] = writer.load(of.name)
+
+    @cached_property
+    def _text(self) -> tuple[str, dict[str, Any]]:
+        return self._writer.text(self.of.name, self.of.about)
+
+    @property
+    def source(self) -> str:
+        """A text that stands alone."""
+        return self._text[0]
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """Names in the text of what has none."""
+        return tuple(self._text[1])
 
 
 def formed(backend: str, of: Layout) -> Form:
     """The form of a graph for a backend."""
-    return Draft(of).form() if backend == "numba" else _numpy(of)
-
-
-def _numpy(of: Layout) -> Form:
+    if backend == "numba":
+        return Draft(of).form()
     made = plan(of.graph, of.boundary, in_place=of.in_place)
-    writer = Writer(of.graph, made, of.boundary, of.late, of.early)
-    source = writer.text(of.name, of.about)
-    return Form("numpy", of.graph, made, source, loaded(source, of.name, writer.untold), tuple(writer.untold))
+    return Form("numpy", of, Writer(of.graph, made, of.boundary, of.late, of.early))
 
 
 class Draft:
@@ -86,11 +89,10 @@ class Draft:
             layered(steps, lambda s: compilable(s, graph), lambda s: s.slot in graph.views)
             for steps in (graph.steps[:cut], graph.steps[cut:])
         ]
-        self.graph = graph.with_steps([s for part in parts for s in part])
-        self.plan = plan(self.graph, boundary, in_place=of.in_place)
-        self.writer = LoopWriter(self.graph, self.plan, boundary, of.late, of.early)
-        self.source = self.writer.text(of.name, of.about)
-        self.kernels = self.writer.kernel_text()
+        graph = graph.with_steps([s for part in parts for s in part])
+        made = plan(graph, boundary, in_place=of.in_place)
+        self.writer = LoopWriter(graph, made, boundary, of.late, of.early)
+        self.kernels = self.writer.kernel_text(of.name)
 
     @property
     def worthwhile(self) -> bool:
@@ -98,8 +100,5 @@ class Draft:
         return bool(self.writer.kernels)
 
     def form(self) -> Form:
-        functions = jit.functions(self.kernels) if self.worthwhile else {}
-        names = [kernel.name for kernel, _ in self.writer.kernels]
-        given = {**self.writer.untold, **{name: functions[name] for name in names}}
-        make = loaded(self.writer.without_kernels(self.source), self.of.name, given)
-        return Form("numba", self.graph, self.plan, self.source, make, tuple(self.writer.untold), len(names))
+        self.writer.functions = jit.functions(self.kernels) if self.worthwhile else {}
+        return Form("numba", self.of, self.writer, len(self.writer.kernels))

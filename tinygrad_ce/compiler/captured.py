@@ -2,6 +2,7 @@
 
 Captured        made of a Recording; takes the inputs of a call to where the graph wants them, and results back
 Instance        the functions of one set of buffers
+Call            one call, whose backward may come later
 """
 
 from __future__ import annotations
@@ -12,25 +13,69 @@ from typing import Any
 
 import numpy as np
 
-from ..node import Node, plain
+from ..node import plain
+from ..trees import Form
 from ..value import Value
 from .automatic import Watch
-from .backends import Form, Layout, formed
+from .backends import Form as Ran
+from .backends import Layout, formed
 from .graph import Graph, Step
 from .jit import installed
-from .passes import dead_code, optimised
+from .passes import dead_code, optimised, owned
 from .recording import Leaf, Numbers, Recording
 from .source import identifier
 
 
-@dataclass
+@dataclass(slots=True)
 class Instance:
-    """The functions of one set of buffers, and the arrays that they write into."""
+    """The functions of one set of buffers, and the arrays that they write into.
+
+    Attributes
+    ----------
+    forward, backward : callable
+    parts : list of (Value, data)
+        Parameters, with the parts of vectors that they held when this was made.
+    states : list of (Group, key, array)
+    kept : list of (Value, array)
+        Gradients, and where they lie.
+    """
 
     forward: Callable[..., Any]
     backward: Callable[..., Any] | None
-    arrays: list[Any]
-    form: Form
+    parts: list[tuple[Value, Any]]
+    states: list[tuple[Any, str, Any]]
+    kept: list[tuple[Value, Any]]
+    form: Ran
+
+    def fits(self) -> bool:
+        """Whether parameters and states still lie there."""
+        for value, data in self.parts:
+            if value._data is not data:
+                return False
+        for group, key, array in self.states:  # noqa: SIM110 (quicker so)
+            if group.state.get(key) is not array:
+                return False
+        return True
+
+
+class Call:
+    """One call of a compiled function: the form that was run, and the buffers in which its backward finds its data."""
+
+    __slots__ = ("captured", "data", "extras", "instance", "inward", "saved")
+
+    def __init__(self, captured: Captured, inward: Form) -> None:
+        self.captured, self.inward = captured, inward
+        self.instance: Instance | None = None
+        self.data: tuple[Any, ...] = ()
+        self.saved: Any = None
+        self.extras: list[Any] = []
+
+    def __del__(self) -> None:
+        if self.instance is not None:
+            self.captured.give(self.instance)
+
+    def __repr__(self) -> str:
+        return f"<call of {self.captured.name}>"
 
 
 class Captured:
@@ -56,7 +101,7 @@ class Captured:
         backend: str | None = "numpy",
     ) -> None:
         self.name, self.made = name, made
-        function_name = identifier(name.replace("<lambda>", "f"))
+        self.function_name = identifier(name.replace("<lambda>", "f"))
         recorder = made.recorder
         slot_of: Callable[[Any], int] = lambda x: recorder.slot_of(plain(x))
         self.outputs = [slot_of(x) for x in made.results]
@@ -79,15 +124,28 @@ class Captured:
         raw = dead_code(raw)
         self.raw = raw
         self.graph, self.history = optimised(raw, passes)
+        self.graph = owned(self.graph)
         self._split()
         early = len(self.outputs) + len(self.written_slots)
         self.graph = self._used(self.graph)
         boundary = self.boundary if made.seeds else None
-        self.layout = Layout(function_name, self._about(), self.graph, boundary, tuple(made.seeds), early, in_place)
+        self.layout = Layout(
+            self.function_name, self._about(), self.graph, boundary, tuple(made.seeds), early, in_place
+        )
         self.form = formed(backend or "numpy", self.layout)
         self.watch = Watch() if backend is None and installed() else None
         self._idle: list[Instance] = []
         self._op()
+
+    @property
+    def source(self) -> str:
+        """The text of a module that stands alone, if `untold` is empty."""
+        return self.form.source
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """What has no text: functions of the user's without a source."""
+        return self.form.untold
 
     def _writes(self, slot_of: Callable[[Any], int]) -> None:
         """What is written back: each final value that is not what was there before."""
@@ -126,6 +184,10 @@ class Captured:
                     self.updates[slot_of(x)] = before
                 else:
                     self._write("state", numbers, key, slot_of(x))
+        for n, buffer in enumerate(made.buffers):
+            after = slot_of(made.finals[n, "buffer"])
+            if after != buffer.slot:
+                self._write("buffer", buffer, None, after)
 
     def _write(self, what: str, whose: Any, key: str | None, slot: int) -> None:
         self.written.append((what, whose, key))
@@ -140,6 +202,7 @@ class Captured:
             names |= {slot: key for key, slot in numbers.slots.items()}
             if numbers.vector is not None:
                 names[numbers.vector] = "parameters"
+        names |= {x.slot: x.name for x in self.made.buffers}
         return names
 
     def _split(self) -> None:
@@ -180,53 +243,46 @@ class Captured:
         self.arguments = len(given)
         hidden = [x for x in made.leaves if x.position is None]
         self.reached = [x.value for x in hidden]
-        self.stateful = bool(self.written or self.updates or self.kept or self.cleared)
+        learns = any(what != "buffer" for what, _, _ in self.written)
+        self.stateful = bool(learns or self.updates or self.kept or self.cleared)
         self.graded = bool(self.gradients) and not self.stateful
         self.values_given = {x.position: x for x in made.leaves if x.position is not None}
         order = {**{plain(x).slot: k for k, (_, x) in enumerate(given)}}
         order |= {x.data: self.arguments + k for k, x in enumerate(hidden)}
         stepped = {id(x) for n in made.numbers if n.vector is not None for x in n.members}
         self.loose = [x for x in self.reached if id(x) not in stepped]
-        self._sources: list[Any] = []  # for each input of the graph: a position among the op's inputs, or a reader
+        self.sources: list[Any] = []  # for each input of the graph: a position among the op's inputs, or a reader
         draws = {slot: (g, m, a, k) for g, m, a, k, slot in made.draws.made}
         grads = {x.grad: x for x in made.leaves}
         states = {slot: (n, key) for n in made.numbers for key, slot in n.slots.items()}
+        buffers = {x.slot: x for x in made.buffers}
         for slot in self.inputs:
             if slot in order:
-                self._sources.append(order[slot])
+                self.sources.append(order[slot])
             elif slot in draws:
-                self._sources.append(_drawing(*draws[slot]))
+                self.sources.append(_drawing(*draws[slot]))
             elif slot in states:
-                self._sources.append(_reading(*states[slot]))
+                self.sources.append(_reading(*states[slot]))
+            elif slot in buffers:
+                self.sources.append(buffers[slot].read)
             else:
-                self._sources.append(_grad_of(grads[slot]))
+                self.sources.append(_grad_of(grads[slot]))
         examples = [made.recorder.tracers[plain(x).slot].example for _, x in given]
         self._sorts = [_sort(x) for x in (*examples, *[x.value._data for x in hidden])]
-        self._simple = all(type(x) is int for x in self._sources)
         self.targets = [order[leaf.data] for leaf, _ in made.gradients]
         self._pieces = [i for i, d in enumerate(self.differentiable) if d]
         self._shapes = [self.graph.kinds[self.outputs[i]] for i in self._pieces]
 
-    def arranged(self, data: Sequence[Any]) -> tuple[None, list[Any]]:
+    def arranged(self, data: Sequence[Any]) -> list[Any]:
         """The graph's inputs, from the op's and from what is read or drawn at each call."""
-        if self._simple:
-            return None, [data[i] for i in self._sources]
-        return None, [data[s] if type(s) is int else s() for s in self._sources]
-
-    def collected(self, leaves: Sequence[Any]) -> list[Any]:
-        """The graph's inputs, from the leaves of the arguments and from what is read or drawn at each call."""
-        found, hidden, n, positions = [], self.reached, self.arguments, self.positions
-        for s in self._sources:
-            if type(s) is not int:
-                found.append(s())
-                continue
-            x = leaves[positions[s]] if s < n else hidden[s - n]
-            found.append(x._data if isinstance(x, Node) else x)
-        return found
+        return [data[s] if type(s) is int else s() for s in self.sources]
 
     def takes(self, data: Sequence[Any]) -> bool:
         """Whether these are of the dtypes that the buffers are made for."""
-        return [_sort(x) for x in data] == self._sorts
+        for x, sort in zip(data, self._sorts, strict=True):
+            if (x.dtype if type(x) is np.ndarray else type(x)) is not sort and _sort(x) != sort:
+                return False
+        return True
 
     def with_seeds(self, given: Sequence[Any], seeds: Sequence[Any]) -> list[Any]:
         """The graph's inputs, the cotangents among them."""
@@ -283,19 +339,26 @@ class Captured:
 
     def take(self) -> Instance:
         """Functions that nobody is using, bound to the arrays that parameters and states lie in now."""
-        arrays = self.bound_arrays()
-        while self._idle:
-            try:
+        try:
+            while True:
                 instance = self._idle.pop()
-            except IndexError:  # another thread was faster
-                break
-            if instance.form is self.form and all(x is y for x, y in zip(instance.arrays, arrays, strict=True)):
-                return instance
-        return instance_of(self.form, arrays)
+                if instance.form is self.form and instance.fits():
+                    return instance
+        except IndexError:  # all are in use, or bound to what is no more
+            return self.instance_of(self.form, self.bound_arrays())
 
     def bound_arrays(self) -> list[Any]:
         """The arrays that parameters and states lie in now."""
         return [n.current() if key is None else n.state[key] for n, key, _ in self.bound]
+
+    def instance_of(self, form: Ran, arrays: list[Any]) -> Instance:
+        """Functions with buffers of their own, bound to these arrays."""
+        made = form.make(*arrays)
+        forward, backward = made if isinstance(made, tuple) else (made, None)
+        parts = [(x, x._data) for n, key, _ in self.bound if key is None for x in n.members]
+        states = [(n.group, key, x) for (n, key, _), x in zip(self.bound, arrays, strict=True) if key is not None]
+        kept = [(leaf.value, x) for (leaf, _), x in zip(self.kept, getattr(forward, "kept", ()), strict=True)]
+        return Instance(forward, backward, parts, states, kept, form)
 
     def ones(self) -> list[Any]:
         """Cotangents of the results that have them, to try the backward with."""
@@ -306,17 +369,10 @@ class Captured:
         if instance.form is self.form:
             self._idle.append(instance)
 
-    def use(self, form: Form) -> None:
+    def use(self, form: Ran) -> None:
         """Be run by another form from now on; calls in progress end as they began."""
         self.form = form
         self._idle.clear()
-
-
-def instance_of(form: Form, arrays: list[Any]) -> Instance:
-    """Functions with buffers of their own, bound to these arrays."""
-    made = form.make(*arrays)
-    forward, backward = made if isinstance(made, tuple) else (made, None)
-    return Instance(forward, backward, arrays, form)
 
 
 def _drawing(generator: Any, method: str, args: Any, kwargs: Any) -> Callable[[], Any]:
@@ -325,8 +381,10 @@ def _drawing(generator: Any, method: str, args: Any, kwargs: Any) -> Callable[[]
 
 
 def _reading(numbers: Numbers, key: str) -> Callable[[], Any]:
-    number = numbers.kinds[key] in (int, bool)
-    return lambda: float(numbers.state[key]) if number else numbers.state[key]
+    group = numbers.group
+    if numbers.kinds[key] in (int, bool):
+        return lambda: float(group.state[key])
+    return lambda: group.state[key]
 
 
 def _grad_of(leaf: Leaf) -> Callable[[], Any]:

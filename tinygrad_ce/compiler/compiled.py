@@ -7,12 +7,12 @@ holds the one against the other. Order 2, forward mode, and whatever is watched 
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from threading import RLock
-from typing import Any
-from weakref import ref
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,31 +23,17 @@ from ..op import Op, captures
 from ..tracer import NotCaptured, Tracer
 from ..trees import Carried, Container, Form, flatten
 from ..value import Value
-from .captured import Captured, Instance
-from .explain import Explanation, explained
+from .again import seen
+from .captured import Call, Captured
 from .passes import PASSES
-from .recording import record
+from .recording import record, roots_of
 from .running import Runner
 
+if TYPE_CHECKING:
+    from .explain import Explanation
 
-class Call:
-    """One call of a compiled function: the form that was run, and the buffers in which its backward finds its data."""
 
-    __slots__ = ("captured", "data", "extras", "instance", "inward", "saved")
-
-    def __init__(self, captured: Captured, inward: Form) -> None:
-        self.captured, self.inward = captured, inward
-        self.instance: Instance | None = None
-        self.data: tuple[Any, ...] = ()
-        self.saved: Any = None
-        self.extras: list[Any] = []
-
-    def __del__(self) -> None:
-        if self.instance is not None:
-            self.captured.give(self.instance)
-
-    def __repr__(self) -> str:
-        return f"<call of {self.captured.name}>"
+OFTEN = 8  # captures on account of the same thing, before there is a warning
 
 
 class Compiled(Op):
@@ -77,6 +63,7 @@ class Compiled(Op):
         self.cache: dict[Any, Captured] = {}
         self._runners: dict[Any, Runner] = {}
         self._last: Runner | None = None
+        self._anew: dict[str, int] = {}
         self._lock = RLock()
         self._arguments = dict(enumerate(_parameters(f)))
         self.derivation("compiled", order=1, formula="the compiled sweep")(self._backward)
@@ -115,17 +102,32 @@ class Compiled(Op):
         return runner
 
     def _capture(self, key: Any, leaves: list[Any], form: Form, on: bool) -> Runner:
+        self._warn(key)
         start = next_number()
         made = record(self.f, leaves, form, on)
-        modes = [(ref(module), module.training) for module in called_since(start)]
+        modes = [(module, module.training) for module in called_since(start)]
         captured = Captured(self.name, made, self.passes, self.in_place, self.backend)
         self.cache.pop(key, None)
         self.cache[key] = captured
-        self._runners[key] = Runner(self, captured, form, leaves, on, modes)
+        self._runners[key] = Runner(self, captured, form, leaves, on, seen(roots_of(self.f, form)), modes)
         while len(self.cache) > self.size:
             oldest = next(iter(self.cache))
             del self.cache[oldest], self._runners[oldest]
         return self._runners[key]
+
+    def _warn(self, key: Any) -> None:
+        """Warn where something that f closes over has changed many times, each time making a capture."""
+        before = self._runners.get(key)
+        why = before.why() if before is not None else ""
+        if why:
+            self._anew[why] = self._anew.get(why, 0) + 1
+            if self._anew[why] == OFTEN:
+                warnings.warn(
+                    f"{self.name} was captured anew {OFTEN} times, because of {why}: what changes from call to call is "
+                    f"quicker as an argument, or as the data of a Value",
+                    RuntimeWarning,
+                    stacklevel=5,
+                )
 
     # -- as an op ----------------------------------------------------------------------------------------------
 
@@ -144,7 +146,7 @@ class Compiled(Op):
     def _forward(self, *data: Any, call: Call) -> Any:
         """The op's kernel: one array, in which what f returns lies, if it is several."""
         captured = call.captured
-        early, given = captured.arranged(data)
+        given = captured.arranged(data)
         if captured.watch is not None:
             captured.watch.called(captured, given)
         instance = captured.take()
@@ -161,7 +163,7 @@ class Compiled(Op):
         """The rule of "compiled"."""
         captured = call.captured
         if not captured.takes(data):  # another precision, or Values: what it does, step by step
-            given = captured.arranged(data)[1]
+            given = captured.arranged(data)
             return captured.placed(captured.graph.run(*captured.with_seeds(given, captured.unpacked(g))), len(data))
         if (
             call.instance is None
@@ -232,7 +234,7 @@ class Compiled(Op):
     @property
     def source(self) -> str:
         """The Python text of the form that was compiled last."""
-        return self.latest.form.source
+        return self.latest.source
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the source to a file, a module that needs NumPy alone.
@@ -242,13 +244,15 @@ class Compiled(Op):
         ValueError
             If the function uses something that has no text.
         """
-        untold = self.latest.form.untold
+        untold = self.latest.untold
         if untold:
             raise ValueError(f"{', '.join(untold)} has no source of its own, so the text cannot stand alone")
         Path(path).write_text(self.source, encoding="utf-8")
 
     def explain(self) -> Explanation:
         """What the compiler has made of the form that was compiled last: steps, buffers, bytes, FLOPs, pass by pass."""
+        from .explain import explained
+
         return explained(self.latest)
 
     def __repr__(self) -> str:

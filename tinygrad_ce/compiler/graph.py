@@ -49,6 +49,11 @@ class Step:
     slot: int
     note: Note = field(default=Note(), compare=False)
 
+    def renamed(self, becomes: Mapping[int, int]) -> Step:
+        """The same of slots that have become others."""
+        inputs = tuple([becomes.get(i, i) for i in self.inputs])
+        return self if inputs == self.inputs else Step(self.op, inputs, self.params, self.slot, self.note)
+
     @property
     def name(self) -> str:
         name = getattr(self.op, "name", None) or self.op.__name__
@@ -102,7 +107,7 @@ class Graph:
 
     def renamed(self, becomes: Mapping[int, int], steps: Iterable[Step]) -> Graph:
         """With other steps, in which slots have become others."""
-        steps = [replace(s, inputs=tuple([becomes.get(i, i) for i in s.inputs])) for s in steps]
+        steps = [s.renamed(becomes) for s in steps]
         outputs, kept = [tuple([becomes.get(i, i) for i in slots]) for slots in (self.outputs, self.kept)]
         updates = {becomes.get(new, new): old for new, old in self.updates.items()}
         return replace(self, steps=tuple(steps), outputs=outputs, updates=updates, kept=kept)

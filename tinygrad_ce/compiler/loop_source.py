@@ -38,6 +38,7 @@ class LoopWriter(Writer):
         plan.arena = -(-plan.arena // 64) * 64
         self.places = Places(graph, plan)
         self.kernels: list[tuple[Kernel, list[int]]] = []
+        self.functions: dict[str, Any] = {}  # compiled
         super().__init__(graph, plan, boundary, late, early)
 
     def _read(self, slot: int) -> tuple[int, ...]:
@@ -113,12 +114,10 @@ class LoopWriter(Writer):
         functions = [
             line for k, made in self.kernels for line in [*k.functions(self._told), *k.text(made, self._told), "", ""]
         ]
-        self._before = [*self._helpers(), *functions]
-        return self._before
+        return [*self._helpers(), *functions]
 
-    def without_kernels(self, text: str) -> str:
-        """The text, where the kernels are given."""
-        return text.replace("\n".join(self._before), "", 1).replace(f"{self.imports[0]}\n", "", 1)
+    def given(self) -> dict[str, Any]:
+        return {kernel.name: self.functions[kernel.name] for kernel, _ in self.kernels}
 
     def _told(self, line: str, note: Any) -> str:
         indent = len(line) - len(line.lstrip())
@@ -135,8 +134,9 @@ class LoopWriter(Writer):
             lines.append(line)
         return lines
 
-    def kernel_text(self) -> str:
+    def kernel_text(self, name: str) -> str:
         """The kernels alone, without comments on where they come from: what is compiled, and kept."""
+        self._functions(name)
         plain = lambda line, note: line
         functions = [line for k, made in self.kernels for line in [*k.functions(plain), *k.text(made), "", ""]]
         return "\n".join([*HEAD, *self._helpers(), *functions])

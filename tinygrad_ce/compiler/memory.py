@@ -160,7 +160,8 @@ class _Planner:
     def _place(self, step: Step) -> None:
         """A store for what a step makes: over a dying operand, in a buffer of its own, or made by NumPy."""
         escapes = step.slot in {self._root(s) for s in self.graph.outputs}
-        if escapes or not writes(step, self.kinds):
+        kept = step.slot in {self._root(s) for s in self.graph.kept}
+        if not kept and (escapes or not writes(step, self.kinds)):
             self._store(step.slot, "fresh")
             return
         over = self._dying(step) if self.in_place else None

@@ -142,7 +142,7 @@ def simplified(graph: Graph, rules: Mapping[Any, tuple[Rule, ...]] | None = None
     known, kept = Defined(graph), []
     becomes: dict[int, int] = {}
     for step in graph.steps:
-        step = replace(step, inputs=tuple([becomes.get(i, i) for i in step.inputs]))
+        step = step.renamed(becomes)
         key = step.op if step.op.__hash__ else None
         for rule in table.get(key, ()):
             found = rule(step, known)
@@ -400,4 +400,25 @@ def optimised(graph: Graph, passes: Mapping[str, Callable[[Graph], Graph]]) -> t
             return graph, history
 
 
-__all__ = ["INEXACT", "PASSES", "Note", "Op", "dead_code", "folded", "optimised", "shared", "simplified"]
+def owned(graph: Graph) -> Graph:
+    """With copies of those kept results that have no memory of their own: inputs, constants, views, and doubles."""
+    made = {s.slot: s for s in graph.steps}
+    root: dict[int, int] = {}
+    for step in graph.steps:
+        k = graph.views.get(step.slot)
+        if k is not None:
+            root[step.slot] = root.get(step.inputs[k], step.inputs[k])
+    kinds, added, kept, seen = dict(graph.kinds), [], [], set()
+    for slot in graph.kept:
+        own = root.get(slot, slot)
+        if own not in made or own in seen or kinds[own].sort != "array" or own in graph.updates:
+            new = max(kinds) + 1
+            kinds[new] = replace(kinds[slot], order=tuple(range(len(kinds[slot].shape))))
+            added.append(Step(np.copy, (slot,), {}, new, made[slot].note if slot in made else Note(op="gradient")))
+            slot = new
+        seen.add(own)
+        kept.append(slot)
+    return replace(graph, steps=(*graph.steps, *added), kinds=kinds, kept=tuple(kept)) if added else graph
+
+
+__all__ = ["INEXACT", "PASSES", "Note", "Op", "dead_code", "folded", "optimised", "owned", "shared", "simplified"]

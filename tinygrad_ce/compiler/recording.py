@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from ..optim.group import Group
 from ..optim.parameters import PYTHON_FLOAT
 from ..sweep import reverse
 from ..tracer import NotCaptured, Tracer
-from ..trees import Form, flatten
+from ..trees import Form, carried, flatten
 from ..value import Value
 from .graph import Note
 from .random import Draws
@@ -63,12 +64,8 @@ class Numbers:
     index: int
     slots: dict[str, int]
     kinds: dict[str, type]
+    group: Group
     vector: int | None = None  # None: Python floats
-    held: Any = None  # the group
-
-    @property
-    def group(self) -> Group:
-        return self.optimizer._groups[self.index]
 
     @property
     def state(self) -> dict[str, Any]:
@@ -88,6 +85,18 @@ class Numbers:
 
 
 @dataclass
+class Buffer:
+    """A buffer of a module: the slot of what it was before the call, which reads it and may put another there."""
+
+    holder: dict[str, Any]
+    name: str
+    slot: int
+
+    def read(self) -> Any:
+        return np.asarray(self.holder[self.name])
+
+
+@dataclass
 class Recording:
     """What one run of f on traced values has left."""
 
@@ -95,11 +104,11 @@ class Recording:
     given: list[Any]  # what f was given, leaf by leaf
     leaves: list[Leaf]
     numbers: list[Numbers]
+    buffers: list[Buffer]
     draws: Draws
     results: list[Any]
     outward: Form
-    split: int  # steps of f itself
-    finals: dict[tuple[int, str], Any] = field(default_factory=dict)  # what leaves and groups held afterwards
+    finals: dict[tuple[int, str], Any] = field(default_factory=dict)  # what leaves, groups, buffers held afterwards
     seeds: list[int] = field(default_factory=list)
     gradients: list[tuple[Leaf, Any]] = field(default_factory=list)
 
@@ -116,11 +125,15 @@ def record(
     NotCaptured
         If f does what a list of instructions cannot say.
     """
-    reached = found(f)
-    values = {id(x): x for x in reached.values}
-    for _ in range(4):
-        watch = Foreign(next_number())
-        made = _record(f, leaves, inward, differentiate, reached, list(values.values()), watch, stepping)
+    values: dict[int, Value] = {}
+    for _ in range(8):
+        reached, watch = found(roots_of(f, inward)), Foreign(next_number())
+        values = {id(x): x for x in reached.values} | values
+        try:
+            made = _record(f, leaves, inward, differentiate, reached, list(values.values()), watch, stepping)
+        except Regrouping as asked:
+            asked.optimizer._set_apart(asked.apart)
+            continue
         more = {k: v for k, v in watch.values.items() if k not in values}
         if not more:
             if made.gradients and any(x.vector is not None for x in made.numbers):  # it steps nothing
@@ -128,6 +141,11 @@ def record(
             return made
         values.update(more)
     raise NotCaptured("the function uses other Values each time it is called")
+
+
+def roots_of(f: Callable[..., Any], inward: Form) -> list[Any]:
+    """A function, and what it is given beside arrays and numbers."""
+    return [f, *[x for x in carried(inward) if not isinstance(x, np.random.Generator)]]
 
 
 def _record(
@@ -141,8 +159,8 @@ def _record(
     stepping: bool,
 ) -> Recording:
     recorder = Recorder()
-    made = Recording(recorder, [], [], [], Draws(recorder), [], inward, 0)
-    drawn = str(np.random.get_state(legacy=False))
+    made = Recording(recorder, [], [], [], [], Draws(recorder), [], inward)
+    drawn = _drawn()
     try:
         for i, x in enumerate(leaves):
             made.given.append(_given(x, i, made))
@@ -155,6 +173,10 @@ def _record(
             value._data, value.grad, value.notes = data, grad, None
         for numbers in made.numbers:
             numbers.group._given = [x._data for x in numbers.members]
+        for holder, name in reached.buffers():
+            traced = recorder.input(np.asarray(holder[name]))
+            made.buffers.append(Buffer(holder, name, traced.slot))
+            holder[name] = traced
         made.draws.lift(reached.generators)
         with ExitStack() as inside:
             inside.enter_context(watched(watch))
@@ -163,16 +185,17 @@ def _record(
             args, kwargs = inward.build(made.given)
             out = f(*[made.draws.traced(x) for x in args], **{k: made.draws.traced(x) for k, x in kwargs.items()})
             made.results, made.outward = flatten(out)
-            made.split = len(recorder.steps)
             for leaf in made.leaves:
                 made.finals[id(leaf), "data"] = leaf.value._data
                 made.finals[id(leaf), "grad"] = leaf.value.grad
             for n, numbers in enumerate(made.numbers):
                 made.finals[n, "state"] = dict(numbers.state)
                 made.finals[n, "vector"] = _joined(numbers)
+            for n, buffer in enumerate(made.buffers):
+                made.finals[n, "buffer"] = plain(buffer.holder[buffer.name])
             if differentiate and all(_untouched(x) for x in made.leaves):
                 _sweep(made)
-        if str(np.random.get_state(legacy=False)) != drawn:
+        if _drawn() != drawn:
             raise NotCaptured(
                 "np.random's global generator was used, whose numbers would be the same at each call: draw from an "
                 "explicit one, rng = np.random.default_rng(seed)"
@@ -196,6 +219,23 @@ def _record(
     return made
 
 
+def _drawn() -> tuple[Any, ...]:
+    """How far NumPy's global generator is."""
+    state: Any = np.random.get_state(legacy=True)
+    return state[0], state[1].tobytes(), *state[2:]
+
+
+class Regrouping(Exception):
+    """An optimiser has found parameters with a gradient beside others without: it groups them anew, outside."""
+
+    def __init__(self, optimizer: Optimizer, apart: list[bool]) -> None:
+        self.optimizer, self.apart = optimizer, apart
+
+
+def _set_apart(optimizer: Optimizer, apart: list[bool]) -> NoReturn:
+    raise Regrouping(optimizer, apart)
+
+
 def _given(x: Any, position: int, made: Recording) -> Any:
     """A leaf of the arguments as f sees it: traced, and a Value where it was one."""
     if type(x) in (int, bool):
@@ -217,13 +257,15 @@ def _lift(optimizers: Sequence[Optimizer], made: Recording) -> dict[int, Any]:
     """An optimiser's numbers and arrays become inputs, and so does the vector of its parameters; these, by identity."""
     together: dict[int, Any] = {}
     for optimizer in optimizers:
-        for index, group in enumerate(optimizer._groups):
+        groups, own = optimizer._groups, vars(optimizer)
+        own["_set_apart"] = partial(_set_apart, optimizer)
+        for index, group in enumerate(groups):
             slots, traced, kinds = {}, {}, {}
             for key, x in group.state.items():
                 kinds[key] = type(x)
                 entry = made.recorder.input(float(x) if type(x) in (int, bool) else x)
                 slots[key], traced[key] = entry.slot, entry
-            numbers = Numbers(optimizer, index, slots, kinds, held=group)
+            numbers = Numbers(optimizer, index, slots, kinds, group)
             if group.dtype is PYTHON_FLOAT:
                 _of_floats(group)
             elif not any(id(x) in together for x in group.params):

@@ -1,6 +1,6 @@
 """A planned graph as Python text that needs NumPy alone.
 
-written(graphs, ...)    the text of a module with one function, `make`, which makes the functions
+Writer(graph, plan)     the text of a module with one function, `make`, which makes the functions
 loaded(text)            what `make` of such a text is
 """
 
@@ -18,7 +18,6 @@ import numpy as np
 from .graph import JOINING, Graph, Note, Step
 from .memory import Plan
 from .phrases import RESULT, Names, phrase, said
-from .standalone import texts
 
 _SERIAL = count(1).__next__
 _COLUMN = 62
@@ -53,34 +52,71 @@ class Writer:
         self.names = Names()
         self.by = {s.slot: s for s in graph.steps}
         self.called: dict[int, str] = {}
-        self.inline: dict[int, str] = {}
         self.made: list[str] = []  # lines of `make` before the functions
+        self.held: dict[str, Any] = {}  # constants that are arrays
+        self._said_all: list[list[str]] = []
         self._name()
 
-    def text(self, name: str, about: str) -> str:
-        first = [self._function(name, 0, self.boundary)]
-        if self.boundary is not None:
-            first.append(self._function("backward", self.boundary, None))
-        helpers, imports, self.untold = texts(self.names.helpers)
-        helpers = [f"# {n} has no text of its own: it has to be given." for n in self.untold] + helpers
-        given = ["import base64"] if any("base64." in line for line in self.made) else []
-        lines = [f'"""{about}"""', "", *sorted({*given, *imports}), "import numpy as np", *self.imports, "", ""]
-        lines += [*self.before(), *helpers]
+    def load(self, name: str) -> Any:
+        """What makes the functions: `make` of the text, given the constants and the package's own functions."""
+        lines = ["import numpy as np", "", *self._make(name)]
+        return loaded("\n".join(lines), name, self.names.helpers | self.held | self.given())
+
+    def text(self, name: str, about: str) -> tuple[str, dict[str, Any]]:
+        """The text of a module that stands alone, and what has no text in it."""
+        from .standalone import texts
+
+        self._functions(name)
+        helpers, imports, untold = texts(self.names.helpers)
+        constants = []
+        for local, x in self.held.items():
+            try:
+                constants.append(f"    {local} = {literal(x)}")
+            except ValueError:
+                untold[local] = x
+        helpers = [f"# {n} has no text of its own: it has to be given." for n in untold] + helpers
+        imports += ["import base64"] if any("base64." in line for line in constants) else []
+        head = [
+            f'"""{about}"""',
+            "",
+            *sorted(imports),
+            "import numpy as np",
+            *self.imports,
+            "",
+            "",
+            *self.before(),
+            *helpers,
+        ]
+        return "\n".join([*head, *self._make(name, constants)]) + "\n", untold
+
+    def _make(self, name: str, constants: Sequence[str] = ()) -> list[str]:
+        """The lines of `make`."""
+        functions = self._functions(name)
         bound = ", ".join(self.called[i] for i in self.graph.bound)
         about = "The function, with buffers of its own: make one for each thread."
         if bound:
             about = f"The function, with buffers of its own; it writes into {bound}."
-        lines += [f"def make({bound}):", f'    """{about}"""']
+        lines = [f"def make({bound}):", f'    """{about}"""']
         lines += [f"    {local} = {expression}" for local, expression in sorted(self.names.functions.items())]
-        lines += self.made
-        lines += [line for block in first for line in ["", *block]]
+        lines += [*constants, *self.made]
+        lines += [line for block in functions for line in ["", *block]]
         if self.graph.kept:
             kept = ", ".join(self.called[i] for i in self.graph.kept)
             lines += ["", f"    {name}.kept = ({kept},)"]
-        lines += ["", f"    return {name}, backward" if self.boundary is not None else f"    return {name}"]
-        return "\n".join(lines) + "\n"
+        return [*lines, "", f"    return {name}, backward" if self.boundary is not None else f"    return {name}"]
+
+    def _functions(self, name: str) -> list[list[str]]:
+        if not self._said_all:
+            self._said_all = [self._function(name, 0, self.boundary)]
+            if self.boundary is not None:
+                self._said_all.append(self._function("backward", self.boundary, None))
+        return self._said_all
 
     imports: tuple[str, ...] = ()
+
+    def given(self) -> dict[str, Any]:
+        """What the functions speak of beside that."""
+        return {}
 
     def before(self) -> list[str]:
         """Lines that come before everything else."""
@@ -101,7 +137,7 @@ class Writer:
         for slot, x in self.graph.constants.items():
             if isinstance(x, (np.ndarray, np.generic)):
                 self.called[slot] = f"c{slot}"
-                self.made.append(f"    c{slot} = {literal(x)}")
+                self.held[f"c{slot}"] = x
             else:
                 self.called[slot] = said(x)
         if any(s.sort == "buffer" for s in self.plan.stores.values()):

@@ -1,16 +1,17 @@
 """What a function uses beside its arguments: leaf Values, optimisers, generators of random numbers.
 
-found(f)            what can be reached from f: by its closure, its globals, its object, their attributes
+found(roots)        what can be reached from f: by its closure, its globals, its object, their attributes
 Surroundings        what was reached, as it was: to be put back after a capture, and held to being unchanged
 Foreign             a Watch that finds the leaf Values that an op uses and that were not reached
 """
 
 from __future__ import annotations
 
+import dis
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,14 @@ class Surroundings:
     generators: list[tuple[np.random.Generator, Callable[[Any], None]]] = field(default_factory=list)
     holders: list[tuple[Any, Any]] = field(default_factory=list)
 
+    def buffers(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """Buffers of modules: whose attributes, and which."""
+        for holder, before in self.holders:
+            if isinstance(before, dict) and not isinstance(holder, dict):
+                for name in before.get("_buffers") or ():
+                    if isinstance(before.get(name), (np.ndarray, np.generic)):
+                        yield vars(holder), name
+
     def restore(self) -> list[str]:
         """Put back what holders held; names of what a capture had left traced values in."""
         changed = []
@@ -53,7 +62,8 @@ class Surroundings:
             if len(now) != len(before) or any(x is not y for x, y in zip(_parts(now), _parts(before), strict=True)):
                 if not isinstance(holder, (Optimizer, Group)):
                     old = dict(_items(before))
-                    new = {k: x for k, x in _items(now) if k not in old or old[k] is not x}
+                    known = () if holder is now else old.get("_buffers") or ()
+                    new = {k: x for k, x in _items(now) if k not in known and (k not in old or old[k] is not x)}
                     changed += [_named(holder, k) for k, x in new.items() if _traced(x) or not _private(k)]
                 if isinstance(now, list):
                     now[:] = before
@@ -86,12 +96,17 @@ def _traced(x: Any) -> bool:
     return isinstance(x, Tracer) or (isinstance(x, Node) and isinstance(x._data, Tracer))
 
 
-def found(f: Any) -> Surroundings:
-    """What can be reached from f, in the order in which it is met."""
+def found(roots: Iterable[Any]) -> Surroundings:
+    """What can be reached from these, in the order in which it is met."""
     made, seen = Surroundings(), set()
-    pending: list[tuple[Any, Callable[[Any], None]]] = [(f, _nowhere)]
+    pending: list[tuple[Any, Callable[[Any], None]]] = []
+    pending += [(x, _nowhere) for x in reversed(list(roots))]
     while pending:
         x, put = pending.pop()
+        inner = wrapped(x)
+        if inner is not None:
+            pending += [(part, _nowhere) for part in inner[::-1]]
+            continue
         if id(x) in seen:
             continue
         seen.add(id(x))
@@ -100,11 +115,15 @@ def found(f: Any) -> Surroundings:
         elif isinstance(x, Value):
             if x.op is None:
                 made.values.append(x)
-        elif not isinstance(x, _PLAIN):
+        elif not _plain(x):
             if isinstance(x, Optimizer):
                 made.optimizers.append(x)
             pending += reversed(list(_reached(x, made)))
     return made
+
+
+def _plain(x: Any) -> bool:
+    return isinstance(x, _PLAIN) and wrapped(x) is None
 
 
 def _nowhere(x: Any) -> None:
@@ -113,14 +132,11 @@ def _nowhere(x: Any) -> None:
 
 def _reached(x: Any, made: Surroundings) -> Iterator[tuple[Any, Callable[[Any], None]]]:
     """What x holds, and how to put another thing in its place."""
-    if isinstance(x, types.MethodType):
-        yield x.__self__, _nowhere
-        yield x.__func__, _nowhere
-    elif isinstance(x, types.FunctionType):
+    if isinstance(x, types.FunctionType):
         if x.__module__ and x.__module__.partition(".")[0] in ("numpy", __name__.partition(".")[0]):
             names: list[str] = []  # the package's own functions hold nothing but what they close over
         else:
-            names = [n for n in _names(x.__code__) if n in x.__globals__]
+            names = [n for n in globals_of(x.__code__) if n in x.__globals__]
         for cell in x.__closure__ or ():
             try:
                 yield cell.cell_contents, partial(setattr, cell, "cell_contents")
@@ -133,7 +149,7 @@ def _reached(x: Any, made: Surroundings) -> Iterator[tuple[Any, Callable[[Any], 
     elif isinstance(x, (list, dict)):
         made.holders.append((x, x.copy()))
         for k, item in list(_items(x)):
-            if not isinstance(item, _PLAIN):
+            if not _plain(item):
                 yield item, partial(x.__setitem__, k)
     elif isinstance(x, (tuple, set, frozenset)):
         for item in x:
@@ -141,16 +157,30 @@ def _reached(x: Any, made: Surroundings) -> Iterator[tuple[Any, Callable[[Any], 
     elif hasattr(x, "__dict__") and not isinstance(x, types.BuiltinFunctionType):
         made.holders.append((x, dict(vars(x))))
         for k, item in list(vars(x).items()):
-            if not isinstance(item, _PLAIN):
+            if not _plain(item):
                 yield item, partial(vars(x).__setitem__, k)
-        wrapped = getattr(x, "func", None)
-        if wrapped is not None:
-            yield wrapped, _nowhere
 
 
-def _names(code: types.CodeType) -> list[str]:
-    """Global names that a function and those inside it speak of."""
-    inner = [n for c in code.co_consts if isinstance(c, types.CodeType) for n in _names(c)]
+def wrapped(x: Any) -> list[Any] | None:
+    """What a method, a partial or a compiled function is made of; None for anything else."""
+    if isinstance(x, types.MethodType):
+        return [x.__self__, x.__func__]
+    if isinstance(x, partial):
+        return [x.func, *x.args, *x.keywords.values()]
+    return [x.f] if isinstance(x, Op) and hasattr(x, "f") else None
+
+
+@cache
+def globals_of(code: types.CodeType) -> tuple[str, ...]:
+    """Names of globals that a function and those inside it read."""
+    names = [i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
+    inner = [n for c in code.co_consts if isinstance(c, types.CodeType) for n in globals_of(c)]
+    return tuple(dict.fromkeys([*names, *inner]))
+
+
+def names_of(code: types.CodeType) -> list[str]:
+    """Names of globals and attributes that a function and those inside it speak of."""
+    inner = [n for c in code.co_consts if isinstance(c, types.CodeType) for n in names_of(c)]
     return [*code.co_names, *inner]
 
 

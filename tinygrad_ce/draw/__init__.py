@@ -120,12 +120,14 @@ def draw(
     from .backward import backward_of, beside
     from .build import graph_of
     from .drawing import Drawing
+    from .options import whole
     from .style import THEMES
 
     if not isinstance(v, Node):
         raise TypeError(f"draw() takes a Value, the last of the graph to be drawn, not {type(v).__name__}")
     _one_of("rankdir", rankdir, (None, *_RANKDIRS))
     _one_of("direction", direction, ("forward", "backward"))
+    limit = whole("limit", limit, 1)
     _one_of("theme", theme, tuple(THEMES))
     backwards = both or direction == "backward"
 

@@ -23,6 +23,7 @@ from .builder import Builder, Level, ancestry, constants
 from .flow import Flow, flow, seed_of
 from .graph import Graph
 from .grouping import Grouping
+from .options import whole
 from .summary import summarise
 
 Expand = bool | str | Op | Collection["str | Op"]
@@ -101,6 +102,8 @@ def numbered(
     gradient: Any = None,
 ) -> tuple[Graph, dict[int, str]]:
     """As `graph_of`, with the id of each Value that is drawn by its creation number."""
+    limit = None if limit is None else whole("limit", limit, 1)
+    depth = None if depth is None else whole("depth", depth, 0)
     order = ancestry(v)
     if limit is not None and not summary:
         _hold_to(limit, order)
@@ -210,6 +213,8 @@ def _opened(order: Sequence[Node], expand: Expand) -> Container[Op]:
     if isinstance(expand, bool):
         return _Composites() if expand else ()
     there = dict.fromkeys(node.op for node in order if node.op is not None)
+    if not isinstance(expand, str | Op | Collection):
+        raise ValueError(f"expand= is True, False, an op or its name, or several of them, not {expand!r:.40}")
     asked = [expand] if isinstance(expand, (str, Op)) else list(expand)
     found: dict[Op, None] = {}
     for one in asked:

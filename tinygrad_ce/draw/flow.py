@@ -65,6 +65,8 @@ def seed_of(v: Node, gradient: Any = None) -> Any:
     shape = np.shape(v.data)
     if gradient is not None:
         seed = plain(gradient)
+        if getattr(seed, "dtype", np.asarray(seed).dtype).kind not in "biufc":
+            raise ValueError(f"gradient= is an array of the Value's shape, not {gradient!r:.60}")
         seed = float(seed) if isinstance(seed, (int, float)) else np.asarray(seed) if isinstance(seed, list) else seed
         if np.shape(seed) != shape:
             raise ValueError(f"gradient= has shape {np.shape(seed)}, the Value {shape}")

@@ -43,7 +43,7 @@ def explain(v: Node, *, gradient: Any = None, limit: int = LIMIT) -> Explanation
     TypeError
         If `v` is no Value.
     ValueError
-        If `v` needs no gradient, or has several elements and no `gradient` is given.
+        If an option makes no sense, `v` needs no gradient, or has several elements and no `gradient` is given.
 
     Notes
     -----
@@ -90,6 +90,7 @@ def explain(v: Node, *, gradient: Any = None, limit: int = LIMIT) -> Explanation
     """
     if not isinstance(v, Node):
         raise TypeError(f"explain() takes a Value, the result whose gradient is asked for, not {type(v).__name__}")
+    from ..draw.options import whole
     from .sections import explained  # what only explaining needs is imported then
 
-    return explained(v, gradient, limit)
+    return explained(v, gradient, whole("limit", limit, 1))

@@ -11,6 +11,7 @@ from ..check.compare import compare_derivations
 from ..check.findings import FAIL
 from ..nn import Module
 from ..node import plain
+from ..train.arguments import pair, require_function
 from ..train.evaluation import evaluating
 from ..train.mistakes import blamed
 from ..train.trial import trial
@@ -59,7 +60,7 @@ def check_model(
     Raises
     ------
     TypeError
-        If the model is no Module.
+        If the model is no Module, the batch no pair, or the loss no function.
     ValueError
         If shapes do not fit, with the layer's name; or the batch has no row.
 
@@ -77,7 +78,8 @@ def check_model(
     """
     if not isinstance(model, Module):
         raise TypeError(f"check_model takes a Module, not {model!r:.60}: put the function into one")
-    inputs, targets = batch
+    require_function("loss_fn", loss)
+    inputs, targets = pair(batch)
     if not np.shape(plain(inputs))[:1] > (0,):
         raise ValueError(f"a batch has at least one row, and these inputs are of shape {np.shape(plain(inputs))}")
     report = ModelReport(model._headline() if len(model._headline()) < 60 else type(model).__name__)
@@ -108,6 +110,9 @@ def _pass(report: ModelReport, model: Module, inputs: Any, targets: Any, loss: A
     with blamed(model, inputs, targets) as seen:
         seen.append(outputs)
         value = loss(outputs, targets)
+    report.concerns += sanity.of_parameters(model.parameters())
+    if not model.parameters() and np.size(plain(value)) == 1:
+        return None
     if not isinstance(value, Value) or value.size != 1:
         raise TypeError(f"the loss is one number, as a Value, not {value!r:.60}: take the mean over the rows")
     report.loss = value.item()
@@ -124,7 +129,7 @@ def _pass(report: ModelReport, model: Module, inputs: Any, targets: Any, loss: A
     for call in called:
         report.concerns += sanity.of_units(call.name, type(call.layer).__name__, call.out)
     frozen = sum(not p.requires_grad for p in model.parameters())
-    if frozen:
+    if frozen and learnt:
         report.notes.append(f"{frozen} parameter{'s are' if frozen > 1 else ' is'} frozen, and not looked at")
     return value
 

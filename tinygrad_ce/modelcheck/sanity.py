@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import isfinite, log
 from typing import Any
 
@@ -103,6 +103,21 @@ def of_loss(loss: Value, outputs: Any, targets: Any) -> Iterator[Concern]:
             )
 
 
+def of_parameters(parameters: Sequence[Value]) -> Iterator[Concern]:
+    """Whether there is anything to learn."""
+    if not parameters:
+        yield Concern(
+            "parameters",
+            FAIL,
+            "the model has no parameters: there is nothing to learn",
+            "are its layers attributes (or in lists, tuples, dicts), under names without an underscore before them?",
+        )
+    elif not any(p.requires_grad for p in parameters):
+        n = len(parameters)
+        told = f"all {n} parameters are frozen" if n > 1 else "the one parameter is frozen"
+        yield Concern("parameters", FAIL, f"{told}: nothing would be learnt", "model.unfreeze()")
+
+
 def of_gradients(learnt: dict[str, Value]) -> Iterator[Concern]:
     """Parameters after backward: disconnected, dead, not finite; gradients that vanish or explode."""
     sizes: dict[str, float] = {}
@@ -170,21 +185,46 @@ def _twice(nodes: dict[int, Node]) -> Iterator[Concern]:
         if outer is None or not node.parents:
             continue
         inner, wanted = _made_by(node.parents[0]), _SOFT[outer]
-        if inner == wanted or (wanted == "softmax" and _probabilities(node.parents[0])):
+        if inner == "log_softmax" and wanted == "softmax" and outer != "log_softmax":
             yield Concern(
-                f"{wanted} twice",
-                FAIL,
-                f"{outer} takes logits and applies {wanted} itself, and gets what {wanted} gave",
-                f"leave the {wanted} out of the model",
+                "log_softmax before softmax",
+                WARN,
+                f"{outer} takes logits and applies softmax itself, and gets what log_softmax gave: that changes "
+                "nothing, and takes time",
+                "leave the log_softmax out of the model",
             )
+        elif inner in ("softmax", "sigmoid") or (wanted == "softmax" and _probabilities(node.parents[0])):
+            made = inner if inner in ("softmax", "sigmoid") else wanted
+            twice = f"{wanted} twice" if made == wanted else f"{made} before {wanted}"
+            yield Concern(
+                twice,
+                WARN if twice == "sigmoid before softmax" else FAIL,
+                f"{outer} takes logits and applies {wanted} itself, and gets what {made} gave",
+                f"leave the {made} out of the model",
+            )
+
+
+# Ops that leave probabilities what they are, or nearly so: moved about, clipped, with an epsilon added.
+_MOVING = {"reshape", "transpose", "ravel", "squeeze", "expand_dims", "moveaxis", "swapaxes", "getitem", "astype"}
+_MOVING |= {"clip", "dropout", "positive", "copy", "maximum", "minimum"}
 
 
 def _made_by(node: Any) -> str | None:
     """The op that made a node's numbers, moved about or not."""
-    moving = {"reshape", "transpose", "ravel", "squeeze", "expand_dims", "moveaxis", "swapaxes", "getitem", "astype"}
-    while isinstance(node, Node) and node.op is not None and node.op.name in moving and node.parents:
+    while isinstance(node, Node) and node.op is not None and node.parents:
+        if node.op.name not in _MOVING and not _nearly(node):
+            break
         node = node.parents[0]
     return node.op.name if isinstance(node, Node) and node.op is not None else None
+
+
+def _nearly(node: Node) -> bool:
+    """Whether a node is its first parent with a little added, or times 1: softmax(x) + 1e-8."""
+    assert node.op is not None
+    if node.op.name not in ("add", "multiply", "divide", "subtract"):
+        return False
+    one, same = np.asarray(plain(node)), np.asarray(plain(node.parents[0]))
+    return one.shape == same.shape and bool(np.allclose(one, same, rtol=0, atol=1e-3))
 
 
 def _probabilities(node: Any) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..arrays import is_eager
 from ..node import plain
 from ..ops.attention import attention_weights, dropped, require_mask, scaled_dot_product_attention
 from ..value import Value
@@ -16,6 +17,8 @@ from .module import Module
 from .positions import rotary as turned
 from .randomness import Randomness, generator_of, kept
 from .shapes import floating_dtype, probability, shape_of, size
+
+_FEW = 1 << 21
 
 
 class MultiHeadAttention(Module):
@@ -131,7 +134,7 @@ class MultiHeadAttention(Module):
         key_padding_mask : array of shape (N, S), or (S,), optional
             Booleans, True for keys to be left out; or numbers that are added to the scores.
         need_weights : bool
-            Whether the weights are wanted too. It is faster without.
+            Whether the weights are wanted too.
         attn_mask : array of shape (L, S) or (N · num_heads, L, S), optional
             Booleans, True where a query may *not* look, as torch has it here (and the other way round in
             `scaled_dot_product_attention`); or numbers that are added to the scores.
@@ -158,11 +161,14 @@ class MultiHeadAttention(Module):
         if self.training and self.dropout:
             keep = kept(self.generator, (*q.shape[:-1], k.shape[-2]), self.dropout)
         weights = None
-        if need_weights:
+        if need_weights or _keeps_weights(q, k):
             weights = attention_weights(q, k, mask, is_causal=is_causal, validate=False)
             weights = dropped(weights, keep, self.dropout)
             heads = np.matmul(weights, v)
-            weights = np.mean(weights, axis=1) if average_attn_weights else weights
+            if not need_weights:
+                weights = None
+            elif average_attn_weights:
+                weights = np.mean(weights, axis=1)
         else:
             p = self.dropout if keep is not None else 0.0
             heads = scaled_dot_product_attention(q, k, v, mask, keep, dropout_p=p, is_causal=is_causal, validate=False)
@@ -244,6 +250,14 @@ class MultiHeadAttention(Module):
 
     def __repr__(self) -> str:
         return self._headline()
+
+
+def _keeps_weights(q: Any, k: Any) -> bool:
+    """Whether the weights are kept for the backward, which computes them again else: where there are few.
+
+    Compiled code finds out for itself.
+    """
+    return is_eager(plain(q)) and prod(q.shape[:-1]) * k.shape[-2] <= _FEW
 
 
 def _array(mask: Any) -> Any:

@@ -12,9 +12,9 @@ from ..calls import remember
 from ..node import next_number, plain
 from ..value import Value
 from .hooks import Hook, Hooks, RemovableHandle
-from .parts import Buffer, bottom_up, is_generator, is_module, parts, walk
+from .parts import Buffer, bottom_up, is_generator, is_module, parts, under_all_names, walk
 from .shapes import floating_dtype
-from .state import Incompatible, checked
+from .state import Incompatible, checked, completed, shared
 
 
 class Module:
@@ -230,13 +230,13 @@ class Module:
     # -- state ----------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """The data of parameters and persistent buffers by name, as copies.
+        """The data of parameters and persistent buffers by name, as copies; what is shared has each of its names.
 
         >>> from tinygrad_ce.nn import Linear
         >>> {name: array.shape for name, array in Linear(3, 2).state_dict().items()}
         {'weight': (2, 3), 'bias': (2,)}
         """
-        return {name: np.array(part.data) for name, part in self._stateful()}
+        return {name: np.array(part.data) for name, part in self._under_all_names().items()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Incompatible:
         """Take over what `state_dict` gave: all of it, or nothing.
@@ -244,7 +244,7 @@ class Module:
         Parameters
         ----------
         state : mapping of names to arrays
-            Copied, and converted to the dtypes that are here.
+            Copied, and converted to the dtypes that are here. Of a shared parameter one of its names is enough.
         strict : bool
             Whether names have to be the same on both sides; if not, those that are not are returned.
 
@@ -257,7 +257,8 @@ class Module:
         ------
         ValueError
             If names are missing or unknown (under `strict`), or an array has another shape, is not of real numbers,
-            holds nan, or does not fit its dtype here. The message lists what is wrong; the model is as it was.
+            holds nan, or does not fit its dtype here; or if a shared parameter has two values. The message lists what
+            is wrong; the model is as it was.
 
         Examples
         --------
@@ -270,12 +271,19 @@ class Module:
         >>> layer.load_state_dict({"weight": [[1.0, 2.0]]}, strict=False)
         Incompatible(missing_keys=['bias'], unexpected_keys=[])
         """
-        places = dict(self._stateful())
+        places = self._under_all_names()
+        if isinstance(state, Mapping):
+            state = completed(state, shared(places), self._headline())
         current = {name: part.data for name, part in places.items()}
         fresh, incompatible = checked(state, current, self._headline(), strict=strict)
         for name, data in fresh.items():
             places[name].data = data
         return incompatible
+
+    def _under_all_names(self) -> dict[str, Any]:
+        """Parameters and persistent buffers by name."""
+        dict(self._stateful())  # where two different ones have one name, that is an error
+        return {name: p for name, p in under_all_names(self) if not isinstance(p, Buffer) or p.persistent}
 
     def _stateful(self) -> Iterator[tuple[str, Any]]:
         kept = lambda part: part.persistent if isinstance(part, Buffer) else isinstance(part, Value)

@@ -247,13 +247,15 @@ class _BatchNorm(_Normalised):
         return y
 
     def _learn(self, x: Any) -> None:
-        """Take a batch into the running statistics; of arrays only whose numbers are there."""
-        if not is_eager(x):
+        """Take a batch into the running statistics; whose numbers are there, or that is traced as they are."""
+        if is_eager(x):
+            x = np.asarray(x)
+        elif is_eager(self.running_mean):
             return
-        x = wide(np.asarray(x))
+        x = wide(x)
         axes = (0, *range(2, x.ndim))
         self.num_batches_tracked = self.num_batches_tracked + 1
-        share = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        share = 1.0 / self.num_batches_tracked if self.momentum is None else self.momentum
         self.running_mean = _moved(self.running_mean, np.mean(x, axis=axes), share)
         self.running_var = _moved(self.running_var, np.var(x, axis=axes, ddof=1), share)
 

@@ -2,6 +2,7 @@
 
 parts(module)       what it holds itself, in the order in which it was set, lists, tuples and dicts looked into
 walk(module)        that and all below, depth first, each once however often it is shared
+under_all_names(m)  parameters and buffers again, what is shared under each of its names
 bottom_up(module)   the modules, each after those that it holds
 """
 
@@ -27,6 +28,10 @@ class Buffer:
     holder: Module
     attribute: str
     persistent: bool
+
+    @property
+    def identity(self) -> tuple[int, str]:
+        return id(self.holder), self.attribute
 
     @property
     def data(self) -> Any:
@@ -62,6 +67,17 @@ def walk(module: Module, seen: set[int] | None = None) -> Iterator[tuple[str, An
                 yield f"{name}.{inner}", deeper
         elif not isinstance(part, Buffer):  # those are made while we look: their ids come again
             seen.add(identity)
+
+
+def under_all_names(module: Module, holders: tuple[int, ...] = ()) -> Iterator[tuple[str, Value | Buffer]]:
+    """The parameters and buffers here and below, each as often as it is held, as PyTorch's states have them."""
+    for name, part in parts(module):
+        if is_module(part):
+            if id(part) not in (*holders, id(module)):
+                for inner, deeper in under_all_names(part, (*holders, id(module))):
+                    yield f"{name}.{inner}", deeper
+        elif isinstance(part, Value | Buffer):
+            yield name, part
 
 
 def bottom_up(module: Module, seen: set[int] | None = None) -> Iterator[Module]:

@@ -19,6 +19,45 @@ class Incompatible(NamedTuple):
     unexpected_keys: list[str]
 
 
+def shared(places: Mapping[str, Any]) -> list[list[str]]:
+    """The names of each thing that has several."""
+    names: dict[Any, list[str]] = {}
+    for name, place in places.items():
+        names.setdefault(getattr(place, "identity", id(place)), []).append(name)
+    return [several for several in names.values() if len(several) > 1]
+
+
+def completed(state: Mapping[str, Any], shared: list[list[str]], of: str) -> dict[str, Any]:
+    """A state in which what is shared has all of its names, where it has one.
+
+    >>> sorted(completed({"a": 1}, [["a", "b"]], "Tied()"))
+    ['a', 'b']
+
+    Raises
+    ------
+    ValueError
+        If it has two values.
+    """
+    whole = dict(state)
+    for names in shared:
+        given = [name for name in names if name in state]
+        for name in given[1:]:
+            if not _same(state[given[0]], state[name]):
+                raise ValueError(f"this is not a state of {of}: {given[0]!r} and {name!r} are one there, and differ")
+        if given:
+            whole |= dict.fromkeys(names, state[given[0]])
+    return whole
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    try:
+        return np.array_equal(np.asarray(plain(one)), np.asarray(plain(other)))
+    except ValueError:  # ragged: said later
+        return True
+
+
 def checked(
     state: Mapping[str, Any], current: Mapping[str, Any], of: str, *, strict: bool = True
 ) -> tuple[dict[str, Any], Incompatible]:

@@ -5,14 +5,16 @@ relu and softplus are in activation.py, sigmoid and tanh in elementwise.py, soft
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..derivation import Derivation
 from ..forms import closed_elementwise
 from ..invariants import entrywise, homogeneous
 from ..registry import op
+from . import gelu_blocks as blocks
 from .activation import softplus
 from .elementwise import floating, sigmoid, sigmoid_density
 from .error_function import ONE_OVER_ROOT_2PI, normal_cdf
@@ -170,11 +172,30 @@ def _cdf_of(out: Any, x: Any) -> Any:
     """Φ(x), which the forward has computed: of ndarrays out / x."""
     if type(x) is not np.ndarray or type(out) is not np.ndarray or x.dtype.itemsize < 4:
         return normal_cdf(x)
-    zero = x == 0
-    return np.where(zero, 0.5, out / np.where(zero, 1.0, x))
+    tiny = x * x == 0
+    return np.where(tiny, 0.5, out / np.where(tiny, 1.0, x))
 
 
-closed_elementwise(gelu, "analytic", _gelu_slope, formula="g (Φ(x) + x φ(x)); of tanh, g (σ(2u) + 2 x u′ σ′(2u))")
+@gelu.forward
+def _(x: Any, *, approximate: str) -> Any:
+    if approximate == "none" and type(x) is np.ndarray and x.dtype == np.float32:
+        return blocks.forward(x)
+    return gelu.decomposition(x, approximate=approximate)
+
+
+GELU = "g (Φ(x) + x φ(x)); of tanh, g (σ(2u) + 2 x u′ σ′(2u))"
+closed_elementwise(gelu, "analytic", _gelu_slope, formula=GELU)
+_gelu_pull = gelu.derivations["analytic"].rule
+
+
+def _gelu_rule(g: Any, out: Any, inputs: tuple[Any, ...], params: dict[str, Any], needed: Sequence[int]) -> Any:
+    (x,) = inputs
+    if params["approximate"] == "none" and blocks.take(g, out, x):
+        return [blocks.backward(g, out, x)]
+    return _gelu_pull(g, out, inputs, params, needed)
+
+
+gelu.add(Derivation("analytic", _gelu_rule, formula=GELU))
 
 
 @op(samples=_samples(), invariants=[entrywise()])

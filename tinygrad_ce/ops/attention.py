@@ -168,13 +168,22 @@ def _to_scores(p: Any, gp: Any) -> Any:
     """P ⊙ (gP − Σ gP P), without cancellation where P is nearly 1."""
     if not np.shape(p)[-1]:
         return p * gp
+    if type(p) is np.ndarray and type(gp) is np.ndarray and p.shape == gp.shape and p.dtype == gp.dtype:
+        return _to_scores_of_arrays(p, gp)
     winner = np.expand_dims(np.argmax(plain(p), axis=-1), -1)
     gp = gp - np.take_along_axis(gp, winner, axis=-1)
-    if type(p) is np.ndarray and type(gp) is np.ndarray and p.shape == gp.shape and p.dtype == gp.dtype:
-        gp -= np.einsum("...i,...i->...", gp, p)[..., None]
-        gp *= p
-        return gp
     return p * (gp - np.sum(gp * p, axis=-1, keepdims=True))
+
+
+def _to_scores_of_arrays(p: Any, gp: Any) -> Any:
+    rows = np.reshape(p, (-1, p.shape[-1]))
+    gs = np.reshape(gp, rows.shape)
+    at = rows.argmax(axis=-1)
+    at += np.arange(0, rows.size, rows.shape[1])
+    gs = gs - gs.ravel()[at][:, None]
+    gs -= np.einsum("ij,ij->i", gs, rows)[:, None]
+    gs *= rows
+    return np.reshape(gs, p.shape)
 
 
 def _from_scores(gs: Any, query: Any, key: Any, mask: Any, scale: float | None, needed: Sequence[int]) -> list[Any]:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..invariants import homogeneous
+from ..node import plain
 from ..registry import op
 from .exponentials import narrow, wide
 from .sums import class_sum
+from .targets import first, where
 from .terms import reduced, require, same_shapes, shared
 
 # -- Kullback and Leibler --------------------------------------------------------------------------------------
@@ -41,6 +43,11 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
         "batchmean" divides the sum by the first axis's length: the divergence. "mean" divides by all entries' number.
     log_target : bool
 
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a probability is negative.
+
     Examples
     --------
     >>> import numpy as np
@@ -69,6 +76,13 @@ def _rows(x: Any) -> int:
 def _(q: Any, t: Any, *, reduction: str, log_target: bool) -> None:
     require("kl_div", reduction, ("mean", "batchmean", "sum", "none"))
     same_shapes("kl_div", {"input": q, "target": t})
+    p = plain(t)
+    if not log_target and isinstance(p, np.ndarray) and np.any(p < 0):
+        at = first(p < 0)
+        raise ValueError(
+            f"kl_div: target{where(at)} is negative: {p[at]}; targets are probabilities, or their logarithms with "
+            "log_target=True"
+        )
 
 
 def _kl_shared(g: Any, q: Any, reduction: str) -> Any:

@@ -94,7 +94,7 @@ def _normal_cdf_short(x: Any) -> Any:
 
 def _both_sides(x: Any, below: Any) -> Any:
     """Φ(x) from Φ(−|x|); nan stays nan."""
-    return np.where(x <= 0, below, np.where(x > 0, 1.0 - below, x))
+    return below + (x > 0) * (1.0 - 2.0 * below)
 
 
 # -- longdouble ------------------------------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..forms import primitive, unbroadcast
 from ..invariants import homogeneous
+from ..node import Node
 
 
 def _samples(rng: np.random.Generator) -> Iterable[Any]:
@@ -36,7 +38,7 @@ def _to_left(g: Any, out: Any, a: Any, b: Any) -> Any:
         return unbroadcast(np.expand_dims(g, -1) * b, a)
     if a.ndim == 1:  # g: (..., m), b: (..., k, m)
         return unbroadcast(np.squeeze(np.matmul(b, np.expand_dims(g, -1)), -1), a)
-    return unbroadcast(np.matmul(g, np.swapaxes(b, -1, -2)), a)
+    return unbroadcast(_product(g, np.swapaxes(b, -1, -2)), a)
 
 
 def _to_right(g: Any, out: Any, a: Any, b: Any) -> Any:
@@ -46,7 +48,21 @@ def _to_right(g: Any, out: Any, a: Any, b: Any) -> Any:
         return unbroadcast(np.expand_dims(a, -1) * np.expand_dims(g, -2), b)
     if b.ndim == 1:  # g: (..., n), a: (..., n, k)
         return unbroadcast(np.squeeze(np.matmul(np.expand_dims(g, -2), a), -2), b)
+    if b.ndim == 2 < a.ndim:  # the sum over the batch is part of the product
+        return np.matmul(np.transpose(_rows(a)), _rows(g))
     return unbroadcast(np.matmul(np.swapaxes(a, -1, -2), g), b)
+
+
+def _rows(x: Any) -> Any:
+    """(..., k) as a matrix of k columns."""
+    return np.reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+
+
+def _product(a: Any, b: Any) -> Any:
+    """a @ b; of many matrices with the same right factor one large product, which is faster than many small ones."""
+    if getattr(b, "ndim", 0) != 2 or getattr(a, "ndim", 0) < 3 or isinstance(a, Node):
+        return np.matmul(a, b)
+    return np.reshape(np.matmul(_rows(a), b), (*a.shape[:-1], b.shape[1]))
 
 
 def _push(tangents: Any, out: Any, inputs: Any, params: Any) -> Any:
@@ -68,4 +84,4 @@ def _push(tangents: Any, out: Any, inputs: Any, params: Any) -> Any:
 )
 def matmul(x1: Any, x2: Any) -> Any:
     """x1 @ x2 with NumPy's rules: 1-D operands are vectors, leading axes broadcast."""
-    return np.matmul(x1, x2)
+    return _product(x1, x2)

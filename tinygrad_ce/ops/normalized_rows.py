@@ -183,7 +183,11 @@ def _rule(through: Any, centre: Arranger, arrange: Callable[..., Rows], fast: bo
                 to_x = rows.restore(through(rows.gather(h), c, eps))
             if 1 in needed:
                 to_weight = summed(wide(g) * rows.restore(c / _deviation(c, eps)), rows, weight)
-        return [to_x, to_weight, *[summed(wide(g), rows, bias) if 2 in needed else None for bias in rest]]
+        return [
+            to_x,
+            to_weight,
+            *[summed(g if fast else wide(g), rows, bias) if 2 in needed else None for bias in rest],
+        ]
 
     return rule
 

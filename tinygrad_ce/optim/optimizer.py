@@ -192,8 +192,7 @@ class Optimizer(ABC):
         groups = self._groups
         grads = [[gradient(param) for param in group.params] for group in groups]
         if any(map(_mixed, grads)):
-            apart = [gradient(param) is None for param in self.params]
-            groups = self._stepped = self._regrouped(self._states(), apart)
+            groups = self._set_apart([gradient(param) is None for param in self.params])
             grads = [[gradient(param) for param in group.params] for group in groups]
         results = [
             (group, self.update(group.values(), group.gradients(row), {**group.options, **group.state}))
@@ -324,6 +323,11 @@ class Optimizer(ABC):
             index: state for group in self._stepped for index, state in zip(group.indices, group.states(), strict=True)
         }
         return {index: states[index] for index in sorted(states)}
+
+    def _set_apart(self, apart: list[bool]) -> list[Group]:
+        """Groups anew, those of these parameters by themselves."""
+        self._stepped = self._regrouped(self._states(), apart)
+        return self._stepped
 
     def _regrouped(self, states: dict[int, State], apart: list[bool] | None = None) -> list[Group]:
         groups, first = list[Group](), 0

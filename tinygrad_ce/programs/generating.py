@@ -63,6 +63,15 @@ def generate(
         yield coder.decode(np.array(tokens[-1:]))
 
 
+def opening(facts: Facts) -> str:
+    """What to begin with where nothing is said: a new line, or a space, or else the first of its characters.
+
+    >>> opening(Facts(vocabulary="ab ")), opening(Facts(vocabulary="ab"))
+    (' ', 'a')
+    """
+    return next(c for c in ("\n", " ", *facts.vocabulary) if c in facts.vocabulary)
+
+
 def _drawn(logits: np.ndarray, temperature: float, top_k: int | None, rng: np.random.Generator) -> int:
     """A class, drawn by softmax(logits / temperature) among the k largest."""
     if temperature == 0:

@@ -12,10 +12,11 @@
 (30, True)
 """
 
-from .callbacks import Callback, Checkpoints, EarlyStopping, GradientStatistics, Stepping
+from .callbacks import Callback, Checkpoints, EarlyStopping, Stepping
 from .evaluation import accuracy, confusion, evaluate, predict
 from .find_lr import LearningRates, find_lr
 from .fit import fit
+from .gradients import GradientStatistics
 from .history import EpochReport, History
 from .metrics import F1, Accuracy, Calibration, Metric, Perplexity, TopK
 from .overfit import Overfitting, overfit_one_batch

@@ -11,13 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..node import plain
+from ..checkpoint import require_savable
 from .history import EpochReport
 
 if TYPE_CHECKING:
@@ -181,6 +180,7 @@ class Checkpoints(Callback):
         self._run: Run | None = None
 
     def begin(self, run: Run) -> None:
+        require_savable(self.path)  # not only after an epoch
         self._run = run
 
     def step(self, run: Run) -> None:
@@ -242,53 +242,3 @@ class Stepping(Callback):
     def load_state_dict(self, state: Mapping[str, Any], /) -> None:
         if state:
             self.schedule.load_state_dict(state)
-
-
-class GradientStatistics(Callback):
-    """For every parameter, how large its gradient and its steps are, every so many steps.
-
-    Attributes
-    ----------
-    rows : list of dict
-        step, parameter, gradient (the root mean square of its entries), ratio (that of the step to that of the
-        parameter: about 1e-3 is usual), zeros (the share of gradient entries that are exactly 0).
-    """
-
-    def __init__(self, every: int = 100) -> None:
-        if isinstance(every, bool) or every < 1:
-            raise ValueError(f"every is a number of steps, at least 1, not {every!r}")
-        self.every = every
-        self.rows: list[dict[str, Any]] = []
-
-    def step(self, run: Run) -> None:
-        if run.step % self.every:
-            return
-        for name, value in run.learnt.items():
-            if value.grad is not None:
-                gradient = np.asarray(plain(value.grad))
-                old = np.asarray(run.before[name])
-                size = _rms(old)
-                self.rows.append(
-                    {
-                        "step": run.step,
-                        "parameter": name,
-                        "gradient": _rms(gradient),
-                        "ratio": _rms(np.asarray(value.data) - old) / size if size else inf,
-                        "zeros": float(np.mean(gradient == 0)),
-                    }
-                )
-
-    def __repr__(self) -> str:
-        last = [row for row in self.rows if row["step"] == self.rows[-1]["step"]] if self.rows else []
-        width = max((len(row["parameter"]) for row in last), default=0)
-        lines = [f"gradients after {last[0]['step']} steps:"] if last else ["no gradients seen"]
-        lines += [
-            f"  {row['parameter']:<{width}}  gradient {row['gradient']:.1e}  step/size {row['ratio']:.1e}"
-            + (f"  {100 * row['zeros']:.0f} % zeros" if row["zeros"] else "")
-            for row in last
-        ]
-        return "\n".join(lines)
-
-
-def _rms(array: Any) -> float:
-    return float(np.sqrt(np.mean(np.square(array)))) if np.size(array) else 0.0

@@ -18,6 +18,7 @@ from ..data import Dataset, Loader
 from ..nn import Module
 from ..node import plain
 from ..transforms import no_grad
+from .arguments import pairs, require_batches, require_function, several
 from .metrics import Metric
 from .mistakes import blamed, not_finite
 
@@ -30,7 +31,7 @@ _ROWS = 1024
 
 
 def evaluate(
-    model: Model, data: Dataset | Batches, loss_fn: Loss | None = None, metrics: Sequence[Metric] = ()
+    model: Model, data: Dataset | Batches, loss_fn: Loss | None = None, metrics: Metric | Sequence[Metric] = ()
 ) -> dict[str, float]:
     """Mean loss, accuracy where targets are classes, and metrics, by name.
 
@@ -41,10 +42,12 @@ def evaluate(
     data : Dataset or iterable of (inputs, targets)
     loss_fn : callable, optional
         (outputs, targets) ↦ the mean loss of the rows.
-    metrics : sequence of Metric
+    metrics : Metric, or sequence of them
 
     Raises
     ------
+    TypeError
+        If an argument is of another kind, or a batch is no pair.
     ValueError
         If there are no rows, or targets are not what a metric takes.
     FloatingPointError
@@ -56,7 +59,9 @@ def evaluate(
     >>> evaluate(lambda x: x, [([[0.9, 0.1], [0.8, 0.2]], [0, 1])], metrics=[TopK(2)])
     {'accuracy': 0.5, 'top2': 1.0}
     """
-    tally = Tally("the evaluation", metrics)
+    if loss_fn is not None:
+        require_function("loss_fn", loss_fn)
+    tally = Tally("the evaluation", several("metric", metrics, "sums", "F1()"))
     for inputs, outputs, targets in _answers(model, data):
         loss = None if loss_fn is None else _loss(loss_fn, outputs, targets, tally)
         tally.add(loss, outputs, targets, inputs)
@@ -230,9 +235,11 @@ def _loss(loss_fn: Loss, outputs: Any, targets: Any, tally: Tally) -> float:
 
 def _answers(model: Model, data: Dataset | Batches) -> Iterator[tuple[Any, Any, Any]]:
     """Inputs, outputs and targets, batch by batch; nothing is recorded."""
+    require_function("model", model)
+    require_batches("data", data)
     if isinstance(data, Dataset):
         data = Loader(data, _ROWS, shuffle=False) if len(data) else ()
-    for inputs, targets in data:
+    for inputs, targets in pairs(data, "the data"):
         # What overflows shows in the outputs and the loss.
         with no_grad(), evaluating(model), np.errstate(all="ignore"), blamed(model, inputs, targets):
             outputs = model(inputs)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import replacing
+from .arguments import pairs, require_batches, require_function, require_optimiser
 from .curve import svg
 from .evaluation import Batches, Loss, Model
 from .mistakes import forward
@@ -125,6 +126,10 @@ def find_lr(
         raise ValueError(f"rates go from start, above 0, to a larger end, not from {start!r} to {end!r}")
     if isinstance(steps, bool) or steps < 10:
         raise ValueError(f"steps is an integer of at least 10, not {steps!r}")
+    require_function("model", model)
+    require_function("loss_fn", loss_fn)
+    require_optimiser(optimiser)
+    require_batches("the loader", loader)
     rates = [start * (end / start) ** (i / (steps - 1)) for i in range(steps)]
     losses: list[float] = []
     setter: Any = optimiser
@@ -161,7 +166,7 @@ def _endless(loader: Batches) -> Iterator[tuple[Any, Any]]:
     found = True
     while found:
         found = False
-        for batch in loader:
+        for batch in pairs(loader, "the loader"):
             found = True
             yield batch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from operator import index
 from time import perf_counter
@@ -15,12 +15,13 @@ import numpy as np
 from ..data import Dataset
 from ..nn import Module
 from ..optim import LBFGS, clip_grad_norm
+from .arguments import pairs, require_batches, require_function, require_optimiser, several
 from .callbacks import Callback, Checkpoints, Stepping
 from .evaluation import Batches, Loss, Model, Tally, judge
 from .history import EpochReport, History
 from .interrupts import deferred
+from .learning import learner
 from .metrics import Metric
-from .mistakes import forward
 from .progress import Progress
 from .run import Callbacks, Optimiser, Run
 
@@ -33,10 +34,11 @@ def fit(
     epochs: int,
     *,
     validation: Dataset | Batches | None = None,
-    metrics: Sequence[Metric] = (),
+    metrics: Metric | Sequence[Metric] = (),
     callbacks: Callbacks = (),
     schedule: Any = None,
     clip_norm: float | None = None,
+    compiled: bool = False,
     progress: bool = False,
     checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
     resume: bool = False,
@@ -65,14 +67,17 @@ def fit(
         At least 1.
     validation : Dataset or iterable of (inputs, targets), optional
         Evaluated in eval mode after each epoch, and never learnt from.
-    metrics : sequence of Metric
+    metrics : Metric, or sequence of them
         Reported for each epoch, on what was learnt from and on `validation`.
-    callbacks : sequence of callables or Callbacks
+    callbacks : callable or Callback, or sequence of them
         Each is called with an EpochReport after each epoch; where one returns a true value, training stops.
     schedule : object with step(), or Stepping
         Steps after each epoch; `Stepping(schedule, every="step")` does after each step.
     clip_norm : float, optional
         Gradients are scaled down together so that their norm is at most this.
+    compiled : bool
+        Whether loss and gradients of a batch are compiled (`tg.compile`), once for each shape of a batch. The numbers
+        are eager code's to rounding; gradients lie in arrays that the next step writes into.
     progress : bool
         Show how it goes: a bar on a terminal, a table in a notebook, lines elsewhere.
     checkpoint : path or Checkpoints, optional
@@ -91,9 +96,14 @@ def fit(
     FloatingPointError
         If a loss or a parameter is nan or infinite; the message says in which epoch and batch.
     ValueError
-        If `epochs` is no positive integer, an epoch has no batch, or shapes do not fit: the message names the layer.
+        If `epochs` is no positive integer, an epoch has no batch, a batch has no row, or shapes do not fit: the message
+        names the layer.
     TypeError
-        If `loss_fn` returns no Value.
+        If an argument is of another kind, a batch is no pair, or `loss_fn` returns no Value.
+    NotCaptured
+        With `compiled`, if model or loss do what cannot be compiled; the message says what to write.
+    OSError
+        If the checkpoint cannot be written where it is to be; said before the first epoch.
 
     Warns
     -----
@@ -101,17 +111,25 @@ def fit(
         If the first epoch makes the loss ten times as large as it was.
     """
     planned = _count(epochs)
+    require_function("model", model)
+    require_function("loss_fn", loss_fn)
+    require_optimiser(optimiser)
+    require_batches("the loader", loader)
+    if validation is not None:
+        require_batches("validation", validation)
+    measured: tuple[Metric, ...] = several("metric", metrics, "sums", "F1()")
+    told = several("callback", callbacks, "__call__", "EarlyStopping()")
     saver = checkpoint if isinstance(checkpoint, Checkpoints) or checkpoint is None else Checkpoints(checkpoint)
     if resume and saver is None:
         raise ValueError("resume=True goes on from a checkpoint: say which with checkpoint=path")
     if clip_norm is not None and not clip_norm > 0:
         raise ValueError(f"clip_norm is a number above 0, not {clip_norm!r}")
-    _require_fitting(model, optimiser, metrics)
-    listed: list[Any] = [*callbacks, *_stepping(schedule), *([saver] if saver else []), *[Progress()] * bool(progress)]
+    _require_fitting(model, optimiser)
+    listed: list[Any] = [*told, *_stepping(schedule), *([saver] if saver else []), *[Progress()] * bool(progress)]
     run = Run(model, optimiser, loader, planned, listed, generators)
     if resume and saver is not None:
         run.resume(saver.path)
-    training = _Training(run, loss_fn, validation, metrics, clip_norm)
+    training = _Training(run, loss_fn, validation, measured, clip_norm, compiled)
     with _training_mode(model), deferred() as asked:
         training.asked = asked
         _carry_out(run, training)
@@ -121,8 +139,8 @@ def fit(
 # -- pieces --------------------------------------------------------------------------------------------
 
 
-def _require_fitting(model: Model, optimiser: Optimiser, metrics: Sequence[Metric]) -> None:
-    """What would train nothing, or end in a puzzle in the first epoch."""
+def _require_fitting(model: Model, optimiser: Optimiser) -> None:
+    """What would train nothing."""
     if isinstance(model, Module):
         held = {id(param) for param in optimiser.params}
         if not any(id(param) in held for param in model.parameters()):
@@ -130,19 +148,15 @@ def _require_fitting(model: Model, optimiser: Optimiser, metrics: Sequence[Metri
                 f"the optimiser holds none of the parameters of this {type(model).__name__}: "
                 f"make it of model.parameters()"
             )
-    if not isinstance(metrics, Iterable) or isinstance(metrics, str):
-        raise TypeError(f"metrics is a list of metrics, such as [F1()], not {metrics!r}")
-    for metric in metrics:
-        if isinstance(metric, type) or not hasattr(metric, "sums"):
-            name = metric.__name__ if isinstance(metric, type) else repr(metric)
-            raise TypeError(f"a metric is an object of tinygrad_ce.train, such as F1(), not {name}")
 
 
 def _carry_out(run: Run, training: _Training) -> None:
     told = [callback for callback in run.callbacks if isinstance(callback, Callback)]
+    begun: list[Callback] = []
     try:
         for callback in told:
             callback.begin(run)
+            begun.append(callback)
         while run.epoch <= run.epochs and not run.history.stopped and training.epoch():
             pass
         run.history.interrupted = training.asked()
@@ -154,7 +168,7 @@ def _carry_out(run: Run, training: _Training) -> None:
         raise
     finally:
         # What is saved is where training stands, not what another callback makes of the model at the end.
-        for callback in sorted(told, key=lambda callback: not isinstance(callback, Checkpoints)):
+        for callback in sorted(begun, key=lambda callback: not isinstance(callback, Checkpoints)):
             callback.end(run)
 
 
@@ -168,8 +182,10 @@ class _Training:
         validation: Dataset | Batches | None,
         metrics: Sequence[Metric],
         clip_norm: float | None,
+        compiled: bool,
     ) -> None:
         self.run, self.loss_fn, self.validation = run, loss_fn, validation
+        self.learn = learner(run.model, loss_fn, run.optimiser.params, compiled)
         self.metrics, self.clip_norm = metrics, clip_norm
         self.told = [c for c in run.callbacks if isinstance(c, Callback) and type(c).step is not Callback.step]
         self.asked: Callable[[], bool] = lambda: False
@@ -215,7 +231,8 @@ class _Training:
         first = None
         # What overflows shows in the loss, and is raised there with its place.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for inputs, targets in _from(run.loader, run.batch):
+            batches = _from(run.loader, run.batch)
+            for inputs, targets in pairs(batches, f"epoch {run.epoch}", run.batch + 1):
                 loss = self._step(inputs, targets)
                 first = loss if first is None else first
                 run.seconds = perf_counter() - start
@@ -234,30 +251,22 @@ class _Training:
             )
         return True
 
-    def _again(self, inputs: Any, targets: Any) -> Any:
-        """The loss of a batch where parameters are now, and its gradients."""
-        self.run.optimiser.zero_grad()
-        _, loss = forward(self.run.model, self.loss_fn, inputs, targets)
-        loss.backward()
-        return loss
-
     def _step(self, inputs: Any, targets: Any) -> float:
         run = self.run
         assert run.tally is not None
         run.settled = False
         try:
-            outputs, loss = forward(run.model, self.loss_fn, inputs, targets)
+            outputs, loss = self.learn(inputs, targets)
         except FloatingPointError as error:
             raise FloatingPointError(f"in epoch {run.epoch}, batch {run.batch + 1}: {error}") from error
+        if np.shape(outputs)[:1] == (0,):
+            raise ValueError(f"batch {run.batch + 1} of epoch {run.epoch} has no row: leave empty batches out")
         value = loss.item()
-        run.optimiser.zero_grad()
-        # Refused before it is learnt from.
-        run.tally.add(value, outputs, targets, inputs)
-        loss.backward()
+        run.tally.add(value, outputs, targets, inputs)  # which refuses what is not finite, before the step
         if self.clip_norm is not None:
             clip_grad_norm(run.optimiser.params, self.clip_norm)
         if isinstance(run.optimiser, LBFGS):  # which looks at the loss elsewhere before it takes a step
-            run.optimiser.step(lambda: self._again(inputs, targets))
+            run.optimiser.step(lambda: self.learn(inputs, targets)[1])
         else:
             run.optimiser.step()
         run.batch, run.step, run.loss = run.batch + 1, run.step + 1, value
@@ -267,7 +276,7 @@ class _Training:
         return value
 
 
-def _from(loader: Batches, batch: int) -> Iterator[tuple[Any, Any]]:
+def _from(loader: Batches, batch: int) -> Iterator[Any]:
     """The batches of an epoch from a given one on: those before it are drawn, and passed over."""
     batches = iter(loader)
     for _ in range(batch):

@@ -28,6 +28,8 @@ class EpochReport:
         The learning rate of the epoch's last step.
     metrics, validation_metrics : dict
         What the metrics of `fit` say, by name.
+    gradient_norms, dead_relus : dict
+        Of each layer, what `GradientStatistics` notes; empty without it.
     """
 
     epoch: int
@@ -41,6 +43,8 @@ class EpochReport:
     lr: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     validation_metrics: dict[str, float] = field(default_factory=dict)
+    gradient_norms: dict[str, float] = field(default_factory=dict)
+    dead_relus: dict[str, float] = field(default_factory=dict)
 
     def value(self, name: str) -> float:
         """A number of the report by its name: "validation_loss", "f1", "validation_f1".

@@ -17,6 +17,7 @@ import numpy as np
 from ..nn import Module
 from ..nn.parts import is_generator, parts
 from ..optim import Adam
+from .arguments import pair, require_function, require_optimiser
 from .curve import svg
 from .evaluation import Loss, classes_of
 from .mistakes import forward
@@ -103,11 +104,14 @@ def overfit_one_batch(
         raise ValueError(f"steps is an integer of at least 1, not {steps!r}")
     if not 0 < fraction < 1:
         raise ValueError(f"fraction is above 0 and below 1, not {fraction!r}")
+    require_function("model", model)
+    require_function("loss_fn", loss_fn)
     if optimiser is None:
         if not isinstance(model, Module):
             raise TypeError("of a model that is no Module the parameters are not known: give an optimiser")
         optimiser = Adam(model.parameters(), lr=0.01)
-    inputs, targets = batch
+    require_optimiser(optimiser)
+    inputs, targets = pair(batch)
     losses: list[float] = []
     right: float | None = None
     with trial(model, optimiser), _still(model), np.errstate(all="ignore"):

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..atomic import replacing
+from ..atomic import replacing, require_writable
 from .callbacks import Callback
 from .curve import history_html, history_svgs
 from .history import EpochReport
@@ -84,7 +84,9 @@ class LivePlot(Callback):
 
     def begin(self, run: Run) -> None:
         self._run = run
-        if self.path is None:
+        if self.path is not None:
+            require_writable(self.path)
+        else:
             self._display = _Display()
 
     def __call__(self, report: EpochReport) -> None:

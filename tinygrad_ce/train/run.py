@@ -244,4 +244,4 @@ def _damaged(path: str | os.PathLike[str]) -> bool:
     return False
 
 
-Callbacks = Sequence[Callback | Callable[[Any], Any]]
+Callbacks = Callable[[Any], Any] | Callback | Sequence[Callback | Callable[[Any], Any]]

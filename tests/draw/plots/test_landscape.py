@@ -108,7 +108,7 @@ def test_a_scalar_parameter_stays_a_float():
         ([tg.Value([1.0])], {"directions": []}, ValueError, "one direction or two"),
         ([tg.Value([1.0])], {"directions": [[np.ones(2)]]}, ValueError, "an array for each parameter"),
         ([tg.Value([0.0])], {}, ValueError, "length 0"),
-        ([tg.Value([1.0])], {"points": 1}, ValueError, "points= is at least 2"),
+        ([tg.Value([1.0])], {"points": 1}, ValueError, "points= is an integer of at least 2"),
     ],
 )
 def test_what_has_no_landscape_is_said(model, options, error, message):

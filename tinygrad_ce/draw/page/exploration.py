@@ -10,6 +10,7 @@ from typing import Any
 
 from ...atomic import replacing
 from ...value import Value
+from ..options import whole
 from .data import data_of
 from .html import page
 
@@ -114,6 +115,11 @@ def explore(
     """
     if not isinstance(v, Value):
         raise TypeError(f"explore() takes a Value, the last of the graph to be shown, not {type(v).__name__}")
+    limit = whole("limit", limit, 1)
+    if title is not None and not isinstance(title, str):
+        raise ValueError(f"title= is a text, not {title!r:.60}")
+    if derivations is not None and not isinstance(derivations, Iterable):
+        raise ValueError(f"derivations= are names, such as ['analytic'], not {derivations!r:.60}")
     found = Exploration(data_of(v, derivations=derivations, gradient=gradient, title=title, limit=limit))
     if path is not None:
         found.save(path)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...atomic import replacing
 from ...node import plain
 from ...transforms import no_grad
+from ..options import function, numbers, whole
 from .figure import MARKERS, colour, literal, named, panels, tidy
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def decision_boundary(
     >>> axes.get_xlabel(), axes.get_legend() is not None
     ('x₁', True)
     """
+    function("model", model)
     plane = _Plane(X, y, points)
     (drawn,) = panels(axes, 1, size=(5.2, 4.4))
     _draw(drawn, plane, plane.ask(model), class_names)
@@ -94,9 +96,8 @@ class BoundaryFilm:
     def __init__(
         self, model: Any, X: ArrayLike, y: ArrayLike, *, class_names: Any = None, points: int = 100, every: int = 1
     ) -> None:
-        if every < 1:
-            raise ValueError(f"every= is an integer of at least 1, not {every!r}")
-        self.model, self.class_names, self.every = model, class_names, every
+        function("model", model)
+        self.model, self.class_names, self.every = model, class_names, whole("every", every, 1)
         self._plane = _Plane(X, y, points)
         self._frames: list[tuple[str, Array]] = []
         self._called = 0
@@ -154,15 +155,14 @@ class _Plane:
     """The rows, and a grid that reaches a little beyond them."""
 
     def __init__(self, X: ArrayLike, y: ArrayLike, points: int) -> None:
-        self.X, self.y = np.asarray(plain(X), dtype=float), np.ravel(np.asarray(plain(y)))
+        self.X, self.y = numbers("X", X), np.ravel(numbers("y", y))
         if self.X.ndim != 2 or self.X.shape[1] != 2 or not len(self.X):
             raise ValueError(f"a decision boundary is drawn of rows with two columns, not of shape {self.X.shape}")
         if len(self.y) != len(self.X):
             raise ValueError(f"X has {len(self.X)} rows, y {len(self.y)}")
         if not np.all(np.isfinite(self.X)):
             raise ValueError("X has rows that are not finite, which have no place in the plane")
-        if points < 2:
-            raise ValueError(f"points= is at least 2, not {points}")
+        points = whole("points", points, 2)
         low, high = self.X.min(axis=0), self.X.max(axis=0)
         room = 0.12 * np.where(high > low, high - low, 1.0)
         self.x1, self.x2 = (np.linspace(a, b, points) for a, b in zip(low - room, high + room, strict=True))

@@ -43,6 +43,8 @@ def confusion(matrix: ArrayLike, *, class_names: Any = None, axes: Any = None) -
     '90.0 % of 10 right'
     """
     counts = np.asarray(matrix)
+    if counts.dtype.kind not in "biuf":
+        raise ValueError(f"a confusion matrix holds counts, not {counts.dtype}")
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
         raise ValueError(f"a confusion matrix is square, not of shape {counts.shape}")
     if np.any(counts < 0) or not np.all(np.isfinite(counts)):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Lines = dict[str, list[float]]  # name → a number for each epoch, nan where there is none
+_HUGE = 1e290  # of larger numbers matplotlib's margins overflow
 MOST = 8  # lines of one panel: of more, those that end largest
 
 
@@ -25,7 +26,8 @@ def curves(history: Any, *, what: Iterable[str] | None = None, axes: Any = None)
     history : History
         What `fit` returns; anything with `loss`, a number for each epoch. The other panels are drawn of what it has:
         `accuracy`, `validation_loss`, `validation_accuracy`, `learning_rate`, `gradient_norms` and `dead_relus` (the
-        last two a number, or a mapping of names to numbers, for each epoch).
+        last two a number, or a mapping of names to numbers, for each epoch: the callback
+        `tinygrad_ce.train.GradientStatistics` writes them).
     what : iterable of str, optional
         Which panels, of "loss", "accuracy", "learning rate", "gradient norms", "dead relus"; by default all that
         there are numbers for.
@@ -49,14 +51,19 @@ def curves(history: Any, *, what: Iterable[str] | None = None, axes: Any = None)
     ['loss', 'accuracy (%)']
     """
     found = {name: lines for name, panel in _PANELS.items() if (lines := panel.read(history))}
+    if what is not None and not isinstance(what, Iterable):
+        raise ValueError(f"what= names panels, of {', '.join(_PANELS)}, not {what!r:.40}")
     chosen = list(found) if what is None else [what] if isinstance(what, str) else list(what)
+    if not chosen and what is not None:
+        raise ValueError(f"what= names no panel; there are {', '.join(_PANELS)}")
     if not chosen:
-        raise ValueError("the history has no epoch to draw")
+        raise ValueError(_why_not(history))
     for name in chosen:
         if name not in _PANELS:
             raise ValueError(f"no panel '{name}'; there are {', '.join(_PANELS)}")
         if name not in found:
-            raise ValueError(f"the history has no {name}; it has {', '.join(found) or 'nothing'}")
+            advice = ": fit(..., callbacks=[GradientStatistics()]) writes them" if name in _BY_CALLBACK else ""
+            raise ValueError(f"the history has no {name}; it has {', '.join(found) or 'nothing'}{advice}")
     drawn = panels(axes, len(chosen))
     for one, name in zip(drawn, chosen, strict=True):
         _panel(one, _PANELS[name], found[name])
@@ -113,6 +120,8 @@ _PANELS = {
     "dead relus": _Panel("dead relus (%)", _any_of("dead_relus", "dead_relu", "dead"), scale=100.0),
 }
 
+_BY_CALLBACK = ("gradient norms", "dead relus")
+
 
 def _column(history: Any, name: str) -> Sequence[Any]:
     """A cell for each epoch: the history's own column, or what its reports (or their metrics) have of that name."""
@@ -136,6 +145,16 @@ def _numbers(column: Sequence[Any]) -> list[float]:
     return [np.nan if cell is None or isinstance(cell, Mapping) else float(cell) for cell in column]
 
 
+def _why_not(history: Any) -> str:
+    """Why there is nothing to draw."""
+    if not hasattr(history, "loss"):
+        return f"curves are drawn of a history, which fit returns, not of {history!r:.60}"
+    losses = _column(history, "loss")
+    if not len(losses):
+        return "the history has no epoch to draw"
+    return f"the history has no finite number to draw: its loss is {losses[-1]} after {len(losses)} epochs"
+
+
 def _says_something(line: Sequence[float]) -> bool:
     return bool(np.any(np.isfinite(line)))
 
@@ -150,13 +169,15 @@ def _panel(axes: Axes, panel: _Panel, lines: Lines) -> None:
         # Colour alone does not tell lines apart in print.
         style = ("-", "--", "-.", ":")[k % 4]
         marker = "o" if len(line) < 10 else ""
-        numbers = panel.scale * np.asarray(line)
+        finite = np.where(np.isfinite(line), line, np.nan)
+        numbers = np.clip(panel.scale * finite, -_HUGE, _HUGE)
+        numbers = np.where(np.abs(numbers) < 1 / _HUGE, 0.0 * numbers, numbers)
         axes.plot(epochs, numbers, color=colour(k), ls=style, marker=marker, markersize=3, label=literal(name))
     axes.set_xlabel("epoch")
     axes.set_ylabel(panel.title)
     if len(shown) < len(lines):
         axes.set_title(f"the {len(shown)} largest of {len(lines)}", fontsize="small", loc="left")
-    if panel.logarithmic and all(np.nanmin(line) > 0 for line in shown.values()):
+    if panel.logarithmic and all(np.nanmin(line) > 1 / _HUGE for line in shown.values()):
         axes.set_yscale("log")
     if len(shown) > 1 or next(iter(shown)) not in ("training", panel.title):
         axes.legend(frameon=False, fontsize="small")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,9 @@ def panels(axes: Any, count: int, *, size: tuple[float, float] = (4.6, 3.5), col
         raise ImportError("plots need matplotlib: run pip install 'tinygrad_ce[plot]'")
     if axes is not None:
         given = [axes] if hasattr(axes, "plot") else list(np.ravel(np.asarray(axes, dtype=object)))
+        for one in given:
+            if not hasattr(one, "imshow"):
+                raise ValueError(f"axes= is an Axes of matplotlib, or a list of them, not {one!r:.60}")
         if len(given) != count:
             raise ValueError(f"this draws {count} panel{'s' * (count != 1)}, and axes= holds {len(given)}")
         return given
@@ -73,6 +76,8 @@ def colour(k: int) -> str:
 
 def named(labels: Sequence[str] | None, count: int) -> list[str]:
     """Names of classes: those given, or their numbers."""
+    if labels is not None and (isinstance(labels, str | Mapping) or not isinstance(labels, Iterable)):
+        raise ValueError(f"class_names= is a list of names, not {labels!r:.60}")
     names = [str(k) for k in range(count)] if labels is None else [str(name) for name in labels]
     if len(names) < count:
         raise ValueError(f"{len(names)} class names for {count} classes")

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...nn import Module
 from ...node import plain
 from ...transforms import grad, no_grad
-from .figure import SIGNED, literal, panels
+from ..options import function, image, numbers, whole
+from .figure import SIGNED, literal, named, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +45,12 @@ def weights(layer: Any, *, shape: tuple[int, int] | None = None, limit: int = 64
     >>> weights(np.eye(10, 64) / 8).get_title()
     '10 units of 8 × 8 weights, ±0.125'
     """
-    array = np.asarray(plain(getattr(layer, "weight", layer)), dtype=float)
+    if isinstance(layer, Module) and not hasattr(layer, "weight"):
+        inner = [name for name, module in layer.named_modules() if name and hasattr(module, "weight")]
+        hint = f"draw one of its layers: {', '.join(inner[:6])}" if inner else "draw another layer"
+        raise ValueError(f"a {type(layer).__name__} has no weight of its own: {hint}")
+    limit, shape = whole("limit", limit, 1), image(shape)
+    array = numbers("weights", getattr(layer, "weight", layer))
     if array.ndim < 2 or not array.size:
         raise ValueError(f"weights have the shape (units, features), not {array.shape}")
     if array.ndim == 4 and shape is None:
@@ -94,28 +101,36 @@ def saliency(
     >>> [text.get_text() for text in axes.texts]
     ['0', '1']
     """
-    rows = np.asarray(plain(x), dtype=float)
+    function("model", model)
+    shape, rows = image(shape), numbers("inputs", x)
     rows = rows[None] if rows.ndim == 1 else rows
+    if not rows.size:
+        raise ValueError(f"there is nothing to draw: the inputs have shape {rows.shape}")
     inputs = _images(rows, shape)
     with no_grad():
         scores = np.asarray(plain(model(rows)))
     if scores.ndim != 2 or len(scores) != len(rows):
         raise ValueError(f"the model answers {len(rows)} rows with shape {scores.shape}, not ({len(rows)}, K)")
-    chosen = scores.argmax(axis=1) if target is None else np.broadcast_to(np.asarray(target), (len(rows),))
+    wanted = np.asarray(target)
+    if wanted.ndim and wanted.shape != (len(rows),):
+        raise ValueError(f"target= is a class, or one for each of {len(rows)} rows, not of shape {wanted.shape}")
+    chosen = scores.argmax(axis=1) if target is None else np.broadcast_to(wanted, (len(rows),))
     if chosen.dtype.kind not in "iu" or np.any((chosen < 0) | (chosen >= scores.shape[1])):
         raise ValueError(f"target= names classes from 0 to {scores.shape[1] - 1}, not {target!r:.60}")
     slopes = grad(lambda z: np.sum(model(z)[np.arange(len(rows)), chosen]))(rows)
     gradients = _images(np.asarray(plain(slopes), dtype=float), shape)
     top = _largest(gradients, each=True)[:, None, None]
     (drawn,) = panels(axes, 1, size=(max(1.1 * len(rows), 2.4), 2.7))
-    low, high = float(np.nanmin(inputs)), float(np.nanmax(inputs))
+    finite = inputs[np.isfinite(inputs)]
+    low, high = float(np.min(finite, initial=np.inf)), float(np.max(finite, initial=-np.inf))
+    low = low if finite.size else 0.0
     above = _coloured(inputs, "gray_r", low, high if high > low else low + 1)
     beneath = _coloured(gradients / top, SIGNED, -1.0, 1.0)
     _mosaic(drawn, np.concatenate([above, beneath]), columns=len(rows))
-    names = class_names if class_names is not None else range(scores.shape[1])
+    names = named(class_names, scores.shape[1])
     for k, c in enumerate(chosen):
         step = inputs.shape[2] + 1
-        drawn.text(k * step + (step - 2) / 2, -1.2, literal(str(names[c])), ha="center", va="bottom", fontsize=8)
+        drawn.text(k * step + (step - 2) / 2, -1.2, literal(names[c]), ha="center", va="bottom", fontsize=8)
     drawn.set_xlabel("red: more here raises the score; blue: lowers it", fontsize=8)
     return drawn
 

@@ -10,6 +10,7 @@ import numpy as np
 from ...choice import Request, use_derivation
 from ...node import plain
 from ...transforms import jacobian
+from ..options import function, numbers, whole
 from .figure import SIGNED, literal, panels
 
 if TYPE_CHECKING:
@@ -53,16 +54,19 @@ def jacobian_heatmap(
     >>> jacobian_heatmap(tg.softmax, [1.0, 2.0, 3.0], derivation="analytic").get_title()
     '∂ softmax / ∂ z'
     """
+    function("f", f)
+    if whole("argnum", argnum, 0) >= len(inputs):
+        raise ValueError(f"argnum={argnum} is none of the {len(inputs)} inputs, which count from 0")
     x = inputs[argnum]
+    if not hasattr(x, "shape"):
+        x = numbers("inputs", x)
     rows = int(np.size(plain(x)))
     if rows > SEEN:
         raise ValueError(f"the input has {rows:,} numbers, more than {SEEN:,} columns that can be seen: take a part")
     with use_derivation(derivation) if derivation is not None else nullcontext():
         mode: Any = "reverse" if derivation is not None else None
         # An op's options and data stay what they are: only the one input is varied.
-        found = jacobian(lambda v: f(*inputs[:argnum], v, *inputs[argnum + 1 :], **params), mode=mode)(
-            plain(x) if hasattr(x, "shape") else np.asarray(x, dtype=float)
-        )
+        found = jacobian(lambda v: f(*inputs[:argnum], v, *inputs[argnum + 1 :], **params), mode=mode)(plain(x))
     matrix = np.asarray(plain(found), dtype=float)
     matrix = matrix.reshape(-1, rows) if rows else matrix.reshape(0, 0)
     if len(matrix) > SEEN:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import hypot
 from typing import TYPE_CHECKING, Any
@@ -15,19 +15,21 @@ from ...choice import choose
 from ...node import Node, plain
 from ...sweep import reverse
 from ...transforms import no_grad
+from ..options import above, function, numbers, whole
 from .figure import AMOUNT, panels, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Direction = list[NDArray[Any]]
+MOST = 10**6  # times that the loss is asked for
 
 
 def landscape(
     model: Any,
     loss: Callable[[Any], Any],
     *,
-    directions: Sequence[Any] = ("random", "random"),
+    directions: str | Sequence[Any] = ("random", "random"),
     span: float = 1.0,
     points: int = 31,
     seed: int = 0,
@@ -41,7 +43,7 @@ def landscape(
         Whose parameters are moved, and put back; their `.grad` is not touched.
     loss : callable
         model ↦ the loss as a Value, such as `lambda m: tg.softmax_cross_entropy(m(x), y)`.
-    directions : sequence of one or two
+    directions : one, or sequence of one or two
         "random", "gradient", or a sequence of arrays, one for each parameter. The first two are filter-normalised
         [1]_: each row of a weight is made as long as the parameter's own row, each bias as long as the bias, so that
         pictures of different networks can be compared. With two, the second is made orthogonal to the first where
@@ -80,13 +82,17 @@ def landscape(
     >>> [float(y) for y in axes.lines[0].get_ydata()]
     [100.0, 56.25, 25.0, 6.25, 0.0]
     """
-    parameters = list(model.parameters()) if hasattr(model, "parameters") else list(model)
+    function("loss", loss)
+    parameters = list(model.parameters()) if hasattr(model, "parameters") else _listed(model)
     if not parameters or not all(isinstance(p, Node) for p in parameters):
         raise ValueError("landscape moves parameters, and this model has none")
+    directions = (directions,) if isinstance(directions, str) else _listed(directions)
     if len(directions) not in (1, 2):
         raise ValueError(f"a landscape has one direction or two, not {len(directions)}")
-    if points < 2 or not span > 0:
-        raise ValueError(f"points= is at least 2 and span= above 0, not {points} and {span}")
+    points, span = whole("points", points, 2), above("span", span)
+    if points ** len(directions) > MOST:
+        raise ValueError(f"points={points:,} asks for the loss {points ** len(directions):,} times: take fewer")
+    seed = whole("seed", seed, 0)
     start = [np.asarray(p.data) for p in parameters]
     here, slope = _gradient(loss, model, parameters)
     ways = _directions(directions, start, slope, np.random.default_rng(seed))
@@ -103,6 +109,10 @@ def landscape(
     draw = _curve if len(ways) == 1 else _surface
     draw(drawn, steps, heights, here, slopes, names)
     return drawn
+
+
+def _listed(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, Iterable) else [given]
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------
@@ -130,7 +140,7 @@ def _directions(asked: Sequence[Any], start: Direction, slope: Direction, rng: n
             raw = [rng.normal(size=p.shape) for p in start] if one == "random" else [-g for g in slope]
             ways.append(_normalised(raw, start))
         else:
-            given = [np.asarray(plain(d), dtype=float) for d in one]
+            given = [numbers("directions", d) for d in _listed(one)]
             if [d.shape for d in given] != [p.shape for p in start]:
                 raise ValueError(
                     f"a direction has an array for each parameter, here of shapes {[p.shape for p in start]}, "
