@@ -54,15 +54,16 @@ def program_of(captured: Captured, *, limit: int | None = None, summary: bool = 
 
 class _Program:
     def __init__(self, captured: Captured) -> None:
-        self.captured, self.program, self.plan = captured, captured.graph, captured.plan
-        self.called = captured.names
+        form = captured.numpy
+        self.captured, self.program, self.plan = captured, form.graph, form.plan
+        self.called = form.names
         self.nodes: list[AnyNode] = []
         self.edges: dict[tuple[str, str], Edge] = {}
         self.brief = False
         self.ids: dict[int, str] = {}  # of what makes or holds a slot
         self.held: list[Any] = []
         self.parts = self._parts()
-        self.lines = described(captured)
+        self.lines = described(form)
 
     def graph(self, notes: Sequence[str]) -> Graph:
         there = {node.cluster for node in self.nodes}
