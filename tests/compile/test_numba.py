@@ -1,5 +1,6 @@
 """The numba backend: its loops do what NumPy's calls do. Most are run as Python here, a few compiled."""
 
+import math
 import subprocess
 import sys
 import threading
@@ -11,7 +12,11 @@ from hypothesis import strategies as st
 
 import tinygrad_ce as tg
 from tests.battery import cases
-from tinygrad_ce.compiler import compile, jit, vector_math
+from tinygrad_ce import nn
+from tinygrad_ce.compiler import compile, jit, levels, vector_math
+from tinygrad_ce.compiler.phrases import KERNELS
+from tinygrad_ce.compiler.program import Part
+from tinygrad_ce.programs import models
 
 from .programs import SHAPE, function, programs
 from .test_programs import agree, result
@@ -202,8 +207,7 @@ def test_a_folder_that_cannot_be_written_and_threads(tmp_path, monkeypatch):
             np.testing.assert_allclose(out, f(x), rtol=2e-15)
 
 
-@needs_numba
-def test_it_is_chosen_where_it_is_found_to_be_faster(tmp_path, monkeypatch):
+def test_it_is_chosen_where_it_is_found_to_be_faster(as_python, tmp_path, monkeypatch):
     from tinygrad_ce.compiler import automatic
 
     monkeypatch.setenv("TINYGRAD_CE_CACHE", str(tmp_path))
@@ -217,3 +221,78 @@ def test_it_is_chosen_where_it_is_found_to_be_faster(tmp_path, monkeypatch):
         np.testing.assert_allclose(fast(x, y).data, eager(x, y).data, rtol=1e-13)
     np.testing.assert_allclose(w.data, v.data, rtol=1e-13)
     assert fast.latest.form.backend == "numba" and "µs" in fast.explain().backend
+
+
+def trained(model, data, backend):
+    """Losses, and parameters after a few steps."""
+    optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x, y):
+        loss = tg.softmax_cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    fast = tg.compile(step, backend=backend) if backend else step
+    return fast, [fast(*data).data for _ in range(4)], [p.data.copy() for p in model.parameters()]
+
+
+def images():
+    rng = np.random.default_rng(0)
+    parts = [nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 4, 2), nn.Tanh(), nn.Flatten()]
+    model = nn.Sequential(*parts, nn.Linear(16, 5))
+    for p in model.parameters():
+        p.data = 0.3 * rng.normal(size=p.shape)
+    return model, (rng.normal(size=(6, 1, 8, 8)), rng.integers(0, 5, size=6))
+
+
+def sequences():
+    rng = np.random.default_rng(0)
+    model = models.GPT(7, 6, 8, 1, 2, dtype=np.float64)
+    for p in model.parameters():
+        p.data = 0.3 * rng.normal(size=p.shape)
+    return model, tuple(rng.integers(0, 7, size=(2, 3, 6)))
+
+
+@pytest.mark.parametrize("made", [images, sequences])
+def test_kernels_stay_numpy_s_between_loops(made, as_python):
+    (fast, losses, ps), (_, expected, qs) = [trained(*made(), backend) for backend in ("numba", None)]
+    assert fast.latest.form.backend == "numba" and {s.op for s in fast.latest.graph.steps} & KERNELS
+    for a, b in zip([*losses, *ps], [*expected, *qs], strict=True):
+        close(a, b, 256)
+    told = str(fast.explain())
+    assert "run by numba" in told and "fused " in told and "after" in told and "steps a call" in told
+    assert "matmul" in {getattr(n, "op", "") for n in tg.draw(fast, limit=10_000).graph.nodes}
+
+
+def test_parts_of_numbers_stay_numpy_s_between_loops(as_python, monkeypatch):
+    monkeypatch.setattr(levels, "FEW", 1)
+    monkeypatch.setattr(levels, "STEP", math.inf)
+    found = []
+    for backend in ("numba", None):
+        ws = [tg.Value(0.1 * i - 1.5) for i in range(40)]
+
+        def f(x, ws=ws):
+            rows = np.stack([ws[i] * x[i % 3] + ws[i + 1] for i in range(39)])
+            joined = np.tanh(rows * 2.0 + 1.0) * rows
+            return sum(joined[i] * ws[i] for i in range(39))
+
+        fast = compile(f, backend=backend) if backend else f
+        for _ in range(2):
+            for w in ws:
+                w.grad = None
+            out = fast(np.array([0.3, -1.0, 2.0]))
+            out.backward()
+        found.append([out.data, *[w.grad for w in ws]])
+        if backend:
+            assert fast.latest.form.backend == "numba"
+            assert any(isinstance(s.op, Part) for s in fast.latest.form.graph.steps)
+            assert tg.draw(fast).graph.nodes
+    close(found[0], found[1], 64)
+
+
+def test_what_has_no_loop_is_numpy_s(as_python):
+    fast = compile(lambda x: np.linalg.inv(x), backend="numba")
+    fast(np.eye(3))
+    assert fast.explain().backend == "numpy" and "njit" not in fast.source

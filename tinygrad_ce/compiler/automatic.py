@@ -26,6 +26,7 @@ FIRST = 10  # calls before anything is measured
 WORTH = 5.0  # seconds that a form's calls have taken before it is compiled
 FOUND = 1.0  # the same, where it lies on disk
 BETTER = 0.95  # of NumPy's time, at most
+LONGEST = 5_000  # steps of a graph that is tried
 _ROUNDS = 7
 
 
@@ -47,6 +48,9 @@ class Watch:
             self.at = FIRST + int(FOUND / self.seconds)
             return
         self.at = 1 << 62
+        if len(captured.graph.steps) > LONGEST:
+            self.told = "numpy: too many steps for a compiler that takes its time with each"
+            return
         draft = Draft(captured.layout)
         if not draft.worthwhile:
             self.told = "numpy: there are no loops to compile"

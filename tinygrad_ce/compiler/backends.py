@@ -73,9 +73,11 @@ class Form:
 
 
 def formed(backend: str, of: Layout) -> Form:
-    """The form of a graph for a backend."""
+    """The form of a graph for a backend; NumPy's, where there is nothing that could be a loop."""
     if backend == "numba":
-        return Draft(of).form()
+        draft = Draft(of)
+        if draft.worthwhile:
+            return draft.form()
     made = plan(of.graph, of.boundary, in_place=of.in_place)
     return Form("numpy", of, Writer(of.graph, made, of.boundary, of.late, of.early))
 
@@ -105,5 +107,5 @@ class Draft:
         return bool(self.writer.kernels)
 
     def form(self) -> Form:
-        self.writer.functions = jit.functions(self.kernels) if self.worthwhile else {}
+        self.writer.functions = jit.functions(self.kernels)
         return Form("numba", self.of, self.writer, len(self.writer.kernels))

@@ -193,7 +193,7 @@ def explained(captured: Captured) -> Explanation:
 
 def _backend(captured: Captured) -> str:
     form, watch = captured.form, captured.watch
-    what = f"numba: {form.kernels} kernels" if form.backend == "numba" else "numpy"
+    what = f"numba: {form.kernels} kernel{'s' * (form.kernels != 1)}" if form.backend == "numba" else "numpy"
     return f"{what} ({watch.told})" if watch is not None and watch.told != "numpy" else what
 
 

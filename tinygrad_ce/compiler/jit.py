@@ -19,7 +19,6 @@ import sys
 import tempfile
 from contextlib import suppress
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from threading import RLock
@@ -62,6 +61,8 @@ def folder() -> Path:
 
 def file_of(text: str) -> Path:
     """The file that a text is kept in."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
+
     try:
         numba = version("numba")
     except PackageNotFoundError:

@@ -69,14 +69,15 @@ def flat(slot: int, graph: Graph) -> bool:
     return not given or kind.sort != "array" or kind.order == tuple(range(len(kind.shape)))
 
 
-_latest: list[Layouts] = []
+_latest: dict[str, Layouts] = {}
 
 
 def _layouts(graph: Graph) -> Layouts:
     """The layouts of a graph, made once for the many questions about it."""
-    if not _latest or _latest[0].graph is not graph:
-        _latest[:] = [Layouts(graph)]
-    return _latest[0]
+    latest = _latest.get("layouts")
+    if latest is None or latest.graph is not graph:
+        latest = _latest["layouts"] = Layouts(graph)
+    return latest  # not what lies there: another thread may have a graph of its own
 
 
 def _class_indices(step: Step, graph: Graph) -> bool:

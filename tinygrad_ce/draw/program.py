@@ -205,11 +205,15 @@ class _Program:
         first = len(captured.outputs)
         named = [(slot, "result") for slot in outputs[:first]]
         for (what, whose, key), slot in zip(captured.written, outputs[first:], strict=False):
+            if what == "pack":
+                named.append((slot, f"{whose.what} of {len(whose.values)} Values"))
+                continue
             named.append((slot, key or (whose.name if what == "buffer" else f"{what} of {whose.value.label or 'x'}")))
-        gradients = outputs[first + len(captured.written) :]
-        named += [
-            (s, f"grad of {x.value.label or 'x'}") for s, (x, _) in zip(gradients, captured.made.gradients, strict=True)
-        ]
+        gradients, of = outputs[first + len(captured.written) :], captured.made.gradients
+        if captured.gradients_packed:
+            named += [(s, f"grad of {len(of)} Values") for s in gradients]
+        else:
+            named += [(s, f"grad of {x.value.label or 'x'}") for s, (x, _) in zip(gradients, of, strict=True)]
         return named + [
             (s, f"grad of {x.value.label or 'p'}") for s, (x, _) in zip(self.program.kept, captured.kept, strict=True)
         ]
