@@ -87,7 +87,7 @@ class Draft:
 
     def __init__(self, of: Layout) -> None:
         from .loop_source import LoopWriter
-        from .loops import compilable, flat
+        from .loops import compilable, flat, forget
 
         self.of = of
         graph, boundary = nested(of.graph, of.boundary, flat)
@@ -100,6 +100,8 @@ class Draft:
         made = plan(graph, boundary, in_place=of.in_place)
         self.writer = LoopWriter(graph, made, boundary, of.late, of.early)
         self.kernels = self.writer.kernel_text(of.name)
+        self.writer.places.forget()
+        forget()
 
     @property
     def worthwhile(self) -> bool:

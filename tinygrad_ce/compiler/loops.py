@@ -80,6 +80,11 @@ def _layouts(graph: Graph) -> Layouts:
     return latest  # not what lies there: another thread may have a graph of its own
 
 
+def forget() -> None:
+    """Let go of the layouts of the latest graph."""
+    _latest.clear()
+
+
 def _class_indices(step: Step, graph: Graph) -> bool:
     y, whole = graph.kinds[step.inputs[1]], _layouts(graph).whole
     if not all(whole(i) for i in step.inputs if graph.kinds[i].sort == "array"):
@@ -512,4 +517,4 @@ def called(name: str, nests: Sequence[Repeated]) -> list[str]:
     ]
 
 
-__all__ = ["SMALL", "Kernel", "compilable", "flat"]
+__all__ = ["SMALL", "Kernel", "compilable", "flat", "forget"]

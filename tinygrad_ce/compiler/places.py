@@ -61,6 +61,10 @@ class Layouts:
                 self._like[slot] = np.empty(shape, kind.dtype).transpose(np.argsort(kind.order))
         return self._like[slot]
 
+    def forget(self) -> None:
+        """Let go of the arrays; they are made again when they are asked for."""
+        self._like.clear()
+
     def _held(self, slot: int) -> bool:
         return self.graph.kinds[slot].sort == "array"
 
