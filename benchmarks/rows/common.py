@@ -38,7 +38,7 @@ def ours(make: Callable[[str], Run]) -> tuple[Competitor, ...]:
 
 
 def prepared(f: Callable[..., Any], form: str) -> Callable[..., Any]:
-    """f in one of our forms: as it is, compiled to NumPy, or to what is faster where numba is installed."""
+    """f in one of our forms: as it is, compiled to NumPy, or with loops that numba compiles."""
     import tinygrad_ce as tg
 
     if form == EAGER:
@@ -46,7 +46,8 @@ def prepared(f: Callable[..., Any], form: str) -> Callable[..., Any]:
     several = "backend" in signature(tg.compile).parameters  # earlier commits have NumPy alone
     if form == WITH_NUMBA and not several:
         raise NotImplementedError("tg.compile has no backends")
-    return tg.compile(f, **({"backend": "numpy"} if form == OURS and several else {}))
+    backend = "numba" if form == WITH_NUMBA else "numpy"
+    return tg.compile(f, **({"backend": backend} if several else {}))
 
 
 def weights_of(sizes: Sizes) -> list[Any]:

@@ -95,3 +95,24 @@ def test_other_arguments_are_refused():
     fast, _ = training_step()
     with pytest.raises(ValueError, match="theme is one of"):
         tg.draw(fast, theme="pink")
+
+
+def test_many_single_numbers_are_drawn_as_one_array():
+    ws = [tg.Value(0.1 * i) for i in range(40)]
+
+    def step():
+        loss = sum(w * w for w in ws)
+        for w in ws:
+            w.grad = 0.0
+        loss.backward()
+        for w in ws:
+            w.data -= 0.1 * w.grad
+        return loss
+
+    fast = tg.compile(step)
+    fast()
+    labels = {v.label for v in tg.draw(fast).graph.values}
+    assert {"data of 40 Values", "grad of 40 Values"} <= labels
+    total = tg.compile(lambda: sum(w * w for w in ws))
+    total().backward()
+    assert "grad of 40 Values" in {v.label for v in tg.draw(total).graph.values}

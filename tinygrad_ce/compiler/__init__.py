@@ -11,14 +11,21 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ..tracer import NotCaptured
+from .backends import BACKENDS
 from .compiled import Compiled
+from .jit import installed, require
 from .passes import PASSES
 
 __all__ = ["Compiled", "NotCaptured", "compile"]
 
 
 def compile(
-    f: Callable[..., Any], *, without: Collection[str] = (), in_place: bool = True, cache_size: int = 32
+    f: Callable[..., Any],
+    *,
+    without: Collection[str] = (),
+    in_place: bool = True,
+    cache_size: int = 32,
+    backend: str | None = None,
 ) -> Compiled:
     """A function that does what f does, as straight-line NumPy that is written down once.
 
@@ -34,6 +41,10 @@ def compile(
         Whether steps may write over operands that nobody needs any more.
     cache_size : int
         How many signatures are kept.
+    backend : {None, "numpy", "numba"}
+        What runs it. "numba" compiles loops when it is first called, which takes seconds, and finds them on disk the
+        next time. None: NumPy, until the calls of a signature have taken about as long as compiling would; then both
+        are measured on what a call was given, and the faster one goes on. `explain()` says which.
 
     Returns
     -------
@@ -48,7 +59,9 @@ def compile(
         At a call, where f does what a list of steps cannot say: branch on data, float(v), shapes that depend on data,
         writing into arrays, setting anything but parameters and an optimiser's state. The message says what to write.
     ValueError
-        If there is no such pass.
+        If there is no such pass or backend.
+    ImportError
+        If numba is asked for and not installed: the message names the extra.
 
     Notes
     -----
@@ -78,4 +91,9 @@ def compile(
     unknown = set(without) - set(PASSES)
     if unknown:
         raise ValueError(f"there is no pass {', '.join(sorted(unknown))}; there are {', '.join(PASSES)}")
-    return Compiled(f, {k: p for k, p in PASSES.items() if k not in without}, in_place, cache_size)
+    if backend not in (None, *BACKENDS):
+        known = ", ".join(map(repr, BACKENDS))
+        raise ValueError(f"there is no backend {backend!r}; there are {known}, and None: whichever is faster")
+    if backend == "numba" and not installed():
+        require()
+    return Compiled(f, {k: p for k, p in PASSES.items() if k not in without}, in_place, cache_size, backend)

@@ -19,12 +19,16 @@ from ..node import plain
 from ..tracer import Kind, Tracer
 from ..trees import Form
 from ..value import Value
+from .automatic import Watch
+from .backends import Form as Ran
+from .backends import Layout, formed
 from .graph import Graph, Note, Step
-from .memory import plan, settled
+from .jit import installed
+from .memory import settled
 from .packs import MANY, Pack, joined, packed
 from .passes import dead_code, optimised
 from .recording import Leaf, Numbers, Recording
-from .source import Writer, identifier
+from .source import identifier
 from .stowed import Stowed
 
 LARGE = 10_000  # steps that are put away once they have been compiled
@@ -49,6 +53,7 @@ class Instance:
     parts: list[tuple[Value, Any]]
     states: list[tuple[Any, str, Any]]
     kept: list[tuple[Value, Any]]
+    form: Ran
 
     def fits(self) -> bool:
         """Whether parameters and states still lie there."""
@@ -86,9 +91,13 @@ class Captured:
 
     Attributes
     ----------
-    graph, plan : Graph, Plan
+    graph : Graph
     history : list of (name, Graph)
         What each pass made.
+    layout : Layout
+        How the graph is cut into functions.
+    form : Form
+        What runs it.
     """
 
     def __init__(
@@ -98,6 +107,7 @@ class Captured:
         passes: Mapping[str, Any],
         in_place: bool = True,
         arguments: Sequence[str] = (),  # names of the leaves of what f is given
+        backend: str | None = "numpy",
     ) -> None:
         self.name, self.made, self.argument_names = name, made, arguments
         self.function_name = identifier(name.replace("<lambda>", "f"))
@@ -130,11 +140,13 @@ class Captured:
         self.graph = settled(replace(self.graph, examples={}))
         self._split()
         early = len(self.outputs) + len(self.written_slots)
-        boundary = self.boundary if made.seeds else None
-        self.plan = plan(self.graph, boundary, in_place=in_place)
         self.graph = self._used(self.graph)
-        self._writer = Writer(self.graph, self.plan, boundary, tuple(made.seeds), early)
-        self._make = self._writer.load(self.function_name)
+        boundary = self.boundary if made.seeds else None
+        self.layout = Layout(
+            self.function_name, self._about(), self.graph, boundary, tuple(made.seeds), early, in_place
+        )
+        self.form = formed(backend or "numpy", self.layout)
+        self.watch = Watch() if backend is None and installed() else None
         self._idle: list[Instance] = []
         self._op()
         self._raw = Stowed(raw) if len(raw.steps) > LARGE else raw
@@ -156,24 +168,20 @@ class Captured:
         if self.graph.kinds is not recorder.kinds and isinstance(self._raw, Stowed):
             recorder.kinds.clear()
 
-    @cached_property
-    def _text(self) -> tuple[str, dict[str, Any]]:
-        return self._writer.text(self.function_name, self._about())
-
     @property
     def source(self) -> str:
         """The text of a module that stands alone, if `untold` is empty."""
-        return self._text[0]
+        return self.form.source
 
-    @property
-    def names(self) -> dict[int, str]:
-        """What each slot is called in the source."""
-        return self._writer.called
+    @cached_property
+    def numpy(self) -> Ran:
+        """The form of NumPy's calls alone, whatever runs: what pictures show."""
+        return self.form if self.form.backend == "numpy" else formed("numpy", self.layout)
 
     @property
     def untold(self) -> tuple[str, ...]:
         """What has no text: functions of the user's without a source."""
-        return tuple(self._text[1])
+        return self.form.untold
 
     def _writes(self, slot_of: Callable[[Any], int]) -> None:
         """What is written back: each final value that is not what was there before."""
@@ -422,22 +430,37 @@ class Captured:
         try:
             while True:
                 instance = self._idle.pop()
-                if instance.fits():
+                if instance.form is self.form and instance.fits():
                     return instance
         except IndexError:  # all are in use, or bound to what is no more
-            return self._instance()
+            return self.instance_of(self.form, self.bound_arrays())
 
-    def _instance(self) -> Instance:
-        arrays = [n.current() if key is None else n.state[key] for n, key, _ in self.bound]
-        made = self._make(*arrays)
+    def bound_arrays(self) -> list[Any]:
+        """The arrays that parameters and states lie in now."""
+        return [n.current() if key is None else n.state[key] for n, key, _ in self.bound]
+
+    def instance_of(self, form: Ran, arrays: list[Any]) -> Instance:
+        """Functions with buffers of their own, bound to these arrays."""
+        made = form.make(*arrays)
         forward, backward = made if isinstance(made, tuple) else (made, None)
         parts = [(x, x._data) for n, key, _ in self.bound if key is None for x in n.members]
         states = [(n.group, key, x) for (n, key, _), x in zip(self.bound, arrays, strict=True) if key is not None]
         kept = [(leaf.value, x) for (leaf, _), x in zip(self.kept, getattr(forward, "kept", ()), strict=True)]
-        return Instance(forward, backward, parts, states, kept)
+        return Instance(forward, backward, parts, states, kept, form)
+
+    def ones(self) -> list[Any]:
+        """Cotangents of the results that have them, to try the backward with."""
+        kinds = [self.graph.kinds[s] for s in self.made.seeds]
+        return [1.0 if k.sort == "float" else np.ones(k.shape, k.dtype)[()] for k in kinds]
 
     def give(self, instance: Instance) -> None:
-        self._idle.append(instance)
+        if instance.form is self.form:
+            self._idle.append(instance)
+
+    def use(self, form: Ran) -> None:
+        """Be run by another form from now on; calls in progress end as they began."""
+        self.form = form
+        self._idle.clear()
 
 
 def _traced(x: Any) -> bool:

@@ -41,7 +41,15 @@ OFTEN = 8  # captures on account of the same thing, before there is a warning
 class Compiled(Op):
     """What `compile` returns."""
 
-    def __init__(self, f: Callable[..., Any], passes: Mapping[str, Any], in_place: bool, size: int) -> None:
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        passes: Mapping[str, Any],
+        in_place: bool,
+        size: int,
+        backend: str | None = None,
+    ) -> None:
+        self.backend = backend
         self.f, self.passes, self.in_place, self.size = f, dict(passes), in_place, size
         name = getattr(f, "__name__", None) or type(f).__name__
 
@@ -101,7 +109,8 @@ class Compiled(Op):
         with uncollected():
             made = record(self.f, leaves, form, on)
             modes = [(module, module.training) for module in called_since(start)]
-            captured = Captured(self.name, made, self.passes, self.in_place, _leaf_names(form, self._arguments))
+            names = _leaf_names(form, self._arguments)
+            captured = Captured(self.name, made, self.passes, self.in_place, names, self.backend)
         self.cache.pop(key, None)
         self.cache[key] = captured
         self._runners[key] = Runner(self, captured, form, leaves, on, seen(roots_of(self.f, form)), modes)
@@ -141,8 +150,10 @@ class Compiled(Op):
     def _forward(self, *data: Any, call: Call) -> Any:
         """The op's kernel: one array, in which what f returns lies, if it is several."""
         captured = call.captured
-        instance = captured.take()
         given = captured.arranged(data)
+        if captured.watch is not None:
+            captured.watch.called(captured, given)
+        instance = captured.take()
         if not captured.made.seeds:
             results = instance.forward(*given)
             captured.give(instance)

@@ -17,6 +17,7 @@ from .passes import INEXACT
 from .program import Part
 
 if TYPE_CHECKING:
+    from .backends import Form
     from .captured import Captured
 
 
@@ -81,6 +82,7 @@ class Explanation:
     inexact: tuple[str, ...]
     lines: tuple[Line, ...]
     once: int = 0
+    backend: str = "numpy"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -89,10 +91,26 @@ class Explanation:
             for s in self.stages
         ]
         last = self.stages[-1]
-        return {"name": self.name, "passes": passes, "arena": last.arena, "inexact": list(self.inexact)}
+        return {
+            "name": self.name,
+            "backend": self.backend,
+            "passes": passes,
+            "arena": last.arena,
+            "inexact": list(self.inexact),
+        }
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [(s.name, f"{s.steps:,}", f"{s.buffers:,}", f"{s.arena:,}", f"{s.flops:,}") for s in self.stages]
+
+    @property
+    def functions(self) -> str:
+        """What numba's loops add to that."""
+        if not self.backend.startswith("numba"):
+            return ""
+        return (
+            "In loops exp, expm1, log, log1p, tanh, sin and cos are the compiler's own, within 1.2 units in the last "
+            "place of the truth; small products are BLAS's as numba finds it. Nothing is contracted or reordered."
+        )
 
     @property
     def exactness(self) -> str:
@@ -111,7 +129,8 @@ class Explanation:
     def __repr__(self) -> str:
         stages = _table([_STAGES, *self._rows()], right=range(1, 5))
         lines = _table([_LINES, *[tuple(map(clipped, line.cells, _WIDTHS)) for line in self.lines]])
-        return "\n".join([f"compiled {self.name}", *stages, self.exactness, "", self.summary, *lines])
+        head = [f"compiled {self.name}, run by {self.backend}", *stages, self.exactness, self.functions]
+        return "\n".join([*filter(None, head), "", self.summary, *lines])
 
     def _repr_html_(self) -> str:
         stages = _html([_STAGES, *self._rows()], right=range(1, 5))
@@ -155,16 +174,27 @@ def explained(captured: Captured) -> Explanation:
         if name not in names:  # passes are made again and again; what they do the first time says it
             names.add(name)
             stages.append(_stage(name, graph))
-    stages.append(_stage("all", captured.graph, captured.plan.arena))
+    stages.append(_stage("all", captured.graph, captured.form.plan.arena))
     changed = {name for (_, before), (name, after) in pairwise(history) if before.steps != after.steps}
     parts = [step.op for step in captured.graph.steps if isinstance(step.op, Part)]
     if all(part.program.layout.exact for part in parts):
         changed.discard("levels")
     inexact = tuple(sorted(changed & INEXACT))
-    lines = described(captured)
+    form, lines = captured.form, described(captured.form)
     return Explanation(
-        captured.name, tuple(stages), inexact, tuple(lines.values()), len(captured.graph.steps) - len(lines)
+        captured.name,
+        tuple(stages),
+        inexact,
+        tuple(lines.values()),
+        len(form.graph.steps) - len(lines),
+        _backend(captured),
     )
+
+
+def _backend(captured: Captured) -> str:
+    form, watch = captured.form, captured.watch
+    what = f"numba: {form.kernels} kernel{'s' * (form.kernels != 1)}" if form.backend == "numba" else "numpy"
+    return f"{what} ({watch.told})" if watch is not None and watch.told != "numpy" else what
 
 
 def _stage(name: str, graph: Graph, arena: int | None = None) -> Stage:
@@ -187,9 +217,9 @@ def flops_of(step: Step, graph: Graph) -> int:
     return max(kinds[i].size for i in step.inputs)
 
 
-def described(captured: Captured) -> dict[int, Line]:
+def described(form: Form) -> dict[int, Line]:
     """The steps that a call makes, by slot: those that are made once are left out."""
-    graph, made, called = captured.graph, captured.plan, captured.names
+    graph, made, called = form.graph, form.plan, form.names
     numbers: dict[int, int] = {}  # of buffers, by identity
     lines = {}
     for step in graph.steps:

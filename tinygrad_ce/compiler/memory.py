@@ -12,7 +12,7 @@ update.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from ..op import Op
 from ..tracer import Kind
+from .fused import Fused
 from .graph import Graph, Note, Step
 from .phrases import writes
 
@@ -138,7 +139,8 @@ class _Planner:
         self.graph, self.boundary, self.in_place = graph, boundary, in_place
         self.kinds: Mapping[int, Kind] = graph.kinds
         self.made = Plan()
-        self.at = {s.slot: i for i, s in enumerate(graph.steps)}
+        self.moments = _moments(graph.steps)
+        self.at = {s.slot: i for i, s in zip(self.moments, graph.steps, strict=True)}
         self.by = {s.slot: s for s in graph.steps}
         self.root: dict[int, int] = {}
         self.last: dict[int, int] = {}  # the last use of each root
@@ -173,13 +175,13 @@ class _Planner:
             if source is not None and self._is_array(source):
                 self.made.views[step.slot] = source
                 self.root[step.slot] = self.root.get(source, source)
-        for i, step in enumerate(self.graph.steps):
+        for i, step in zip(self.moments, self.graph.steps, strict=True):
             for slot in (step.slot, *step.inputs):
                 self.last[self.root.get(slot, slot)] = i
         for slot in self.graph.results:
             self.last[self.root.get(slot, slot)] = FOREVER
         if self.boundary is not None:
-            for i, step in enumerate(self.graph.steps):
+            for i, step in zip(self.moments, self.graph.steps, strict=True):
                 for slot in step.inputs:
                     root = self.root.get(slot, slot)
                     if i >= self.boundary and self.at.get(root, -1) < self.boundary:
@@ -332,5 +334,17 @@ class _Planner:
 
 
 def elementwise(step: Step) -> bool:
-    """Whether a step is one ufunc, entry by entry."""
+    """Whether a step is done entry by entry: one ufunc, or several in one loop that is run once."""
+    if isinstance(step.op, Fused):
+        return not step.op.nest.careful
     return isinstance(step.op, np.ufunc) and step.op.signature is None and not isinstance(step.op, Op)
+
+
+def _moments(steps: Sequence[Step]) -> list[int]:
+    """When each step is done: results of one nest are made at the same time, that of the first."""
+    moments: list[int] = []
+    for i, step in enumerate(steps):
+        before = steps[i - 1].op if i else None
+        together = isinstance(step.op, Fused) and isinstance(before, Fused) and before.nest is step.op.nest
+        moments.append(moments[-1] if together else i)
+    return moments

@@ -17,6 +17,7 @@ from ..op import Op
 from ..ops.indexing import add_rows, getitem, repeats_rows, scatter_add
 from ..tracer import Kind
 from . import blocks, images, kernels
+from .fused import Fused
 from .graph import JOINING, Pull, Step
 from .literals import said
 from .program import Part, exported
@@ -35,8 +36,8 @@ _SAFE = {"add": "+", "subtract": "-", "multiply": "*"}  # of Python floats: thes
 def writes(step: Step, kinds: Mapping[int, Kind]) -> bool:
     """Whether a step can write into an array that is there."""
     op = step.op
-    if isinstance(op, (Op, Pull)):
-        return op is scatter_add
+    if isinstance(op, (Op, Pull, Fused)):
+        return op is scatter_add or isinstance(op, Fused)
     if isinstance(op, np.ufunc):
         return not step.params
     owner = getattr(op, "__self__", None)

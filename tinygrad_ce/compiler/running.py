@@ -74,10 +74,12 @@ class Runner:
     def _run(self, leaves: Sequence[Any]) -> tuple[list[Any], Sequence[Any]]:
         """What f returns, without a graph, and what is to be written."""
         captured = self.captured
-        first = leaves if self._straight else ()
+        data = [*(leaves if self._straight else ()), *[read(leaves) for read in self._readers]]
+        if captured.watch is not None:
+            captured.watch.called(captured, data)
         instance = captured.take()
         try:
-            made = instance.forward(*first, *[read(leaves) for read in self._readers])
+            made = instance.forward(*data)
             for leaf in captured.cleared:
                 _value(leaf, leaves).grad = None
             for value, x in instance.kept:

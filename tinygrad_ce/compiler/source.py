@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import JOINING, Graph, Step
+from .graph import JOINING, Graph, Note, Step
 from .literals import literal, said
 from .memory import Plan
 from .phrases import RESULT, Names, phrase
@@ -59,7 +59,8 @@ class Writer:
 
     def load(self, name: str) -> Any:
         """What makes the functions: `make` of the text, given the constants and the package's own functions."""
-        return loaded("\n".join(["import numpy as np", "", *self._make(name)]), name, self.names.helpers | self.held)
+        lines = ["import numpy as np", "", *self._make(name)]
+        return loaded("\n".join(lines), name, self.names.helpers | self.held | self.given())
 
     def text(self, name: str, about: str) -> tuple[str, dict[str, Any]]:
         """The text of a module that stands alone, and what has no text in it."""
@@ -75,7 +76,17 @@ class Writer:
                 untold[local] = x
         helpers = [f"# {n} has no text of its own: it has to be given." for n in untold] + helpers
         imports += ["import base64"] if any("base64." in line for line in [*constants, *helpers]) else []
-        head = [f'"""{about}"""', "", *sorted(imports), "import numpy as np", "", "", *helpers]
+        head = [
+            f'"""{about}"""',
+            "",
+            *sorted(imports),
+            "import numpy as np",
+            *self.imports,
+            "",
+            "",
+            *self.before(),
+            *helpers,
+        ]
         return "\n".join([*head, *self._make(name, constants)]) + "\n", untold
 
     def _make(self, name: str, constants: Sequence[str] = ()) -> list[str]:
@@ -101,6 +112,16 @@ class Writer:
                 self._said_all.append(self._function("backward", self.boundary, None))
         return self._said_all
 
+    imports: tuple[str, ...] = ()
+
+    def given(self) -> dict[str, Any]:
+        """What the functions speak of beside that."""
+        return {}
+
+    def before(self) -> list[str]:
+        """Lines that come before everything else."""
+        return []
+
     # -- names -------------------------------------------------------------------------------------------------
 
     def _name(self) -> None:
@@ -122,7 +143,7 @@ class Writer:
         if any(s.sort == "buffer" for s in self.plan.stores.values()):
             self.made += [
                 f"    arena = np.empty({self.plan.arena + 64}, np.uint8)",
-                "    arena = arena[-arena.ctypes.data % 64 :]",
+                f"    arena = arena[-arena.ctypes.data % 64 :][:{self.plan.arena}]",
                 "",
                 "    def buffer(offset, dtype, shape, axes=None):",
                 "        part = np.ndarray(shape, dtype, arena, offset)",
@@ -171,8 +192,7 @@ class Writer:
         lines = [f"    def {name}({', '.join(arguments)}):"]
         if second and saved:
             lines.append(f"        {', '.join(saved)}{',' * (len(saved) == 1)} = saved")
-        for step in steps:
-            lines += [self._commented(line, step) for line in self._said(step)]
+        lines += self._body(steps)
         outputs = self.graph.outputs[self.early :] if second else self.graph.outputs[: self.early]
         if self.boundary is None:
             lines += [f"        np.copyto({self.called[old]}, {self.called[new]})" for new, old in self._unwritten()]
@@ -181,6 +201,9 @@ class Writer:
             results.append(f"({', '.join(saved)}{',' * (len(saved) == 1)})")
         lines.append(f"        return ({', '.join(results)}{',' * (len(results) == 1)})")
         return lines
+
+    def _body(self, steps: Sequence[Step]) -> list[str]:
+        return [self._commented(line, step.note) for step in steps for line in self._said(step)]
 
     def _unwritten(self) -> list[tuple[int, int]]:
         return [
@@ -196,9 +219,13 @@ class Writer:
         before = {s.slot for s in self.graph.steps[: self.boundary]} | {
             s for s in self.graph.inputs if s not in self.late
         }
-        needed = [i for s in self.graph.steps[self.boundary :] for i in s.inputs]
+        needed = [i for s in self.graph.steps[self.boundary :] for slot in s.inputs for i in self._read(slot)]
         needed += self.graph.outputs[self.early :]
         return list(dict.fromkeys(self.called[i] for i in needed if i in before and not self.plan.static(i)))
+
+    def _read(self, slot: int) -> tuple[int, ...]:
+        """What a step reads that takes this value."""
+        return (slot,)
 
     def _said(self, step: Step) -> list[str]:
         slot = step.slot
@@ -225,8 +252,8 @@ class Writer:
             at += n
         return lines
 
-    def _commented(self, line: str, step: Step) -> str:
-        note = str(step.note)
+    def _commented(self, line: str, about: Note) -> str:
+        note = str(about)
         for part in note.split("  "):
             if ":" in part:
                 note = note.replace(part, shortened(part))

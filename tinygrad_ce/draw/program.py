@@ -54,15 +54,16 @@ def program_of(captured: Captured, *, limit: int | None = None, summary: bool = 
 
 class _Program:
     def __init__(self, captured: Captured) -> None:
-        self.captured, self.program, self.plan = captured, captured.graph, captured.plan
-        self.called = captured.names
+        form = captured.numpy
+        self.captured, self.program, self.plan = captured, form.graph, form.plan
+        self.called = form.names
         self.nodes: list[AnyNode] = []
         self.edges: dict[tuple[str, str], Edge] = {}
         self.brief = False
         self.ids: dict[int, str] = {}  # of what makes or holds a slot
         self.held: list[Any] = []
         self.parts = self._parts()
-        self.lines = described(captured)
+        self.lines = described(form)
 
     def graph(self, notes: Sequence[str]) -> Graph:
         there = {node.cluster for node in self.nodes}
@@ -204,11 +205,15 @@ class _Program:
         first = len(captured.outputs)
         named = [(slot, "result") for slot in outputs[:first]]
         for (what, whose, key), slot in zip(captured.written, outputs[first:], strict=False):
+            if what == "pack":
+                named.append((slot, f"{whose.what} of {len(whose.values)} Values"))
+                continue
             named.append((slot, key or (whose.name if what == "buffer" else f"{what} of {whose.value.label or 'x'}")))
-        gradients = outputs[first + len(captured.written) :]
-        named += [
-            (s, f"grad of {x.value.label or 'x'}") for s, (x, _) in zip(gradients, captured.made.gradients, strict=True)
-        ]
+        gradients, of = outputs[first + len(captured.written) :], captured.made.gradients
+        if captured.gradients_packed:
+            named += [(s, f"grad of {len(of)} Values") for s in gradients]
+        else:
+            named += [(s, f"grad of {x.value.label or 'x'}") for s, (x, _) in zip(gradients, of, strict=True)]
         return named + [
             (s, f"grad of {x.value.label or 'p'}") for s, (x, _) in zip(self.program.kept, captured.kept, strict=True)
         ]
