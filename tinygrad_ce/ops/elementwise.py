@@ -264,7 +264,7 @@ def _tanh_slope(out: Any, x: Any) -> Any:
         return 1.0 - out * out
     if isinstance(x, Node):
         return 4.0 * sigmoid_density(np.multiply(2.0, x))  # the same, and finite in every derivative
-    bound: Any = _FLAT.get(x.dtype)
+    bound: Any = _FLAT.get(x.dtype) if type(x) is np.ndarray else None
     if bound is not None:
         return np.square(np.reciprocal(np.cosh(np.minimum(np.abs(x), bound))))
     with np.errstate(over="ignore"):
