@@ -15,6 +15,7 @@ from .report import digits, quantity
 _STYLES = {
     "tinygrad_ce": ("#0072B2", ""),
     "tinygrad_ce, numba": ("#0072B2", "////"),
+    "tinygrad_ce, compiled": ("#0072B2", "...."),
     "tinygrad_ce, eager": ("#56B4E9", ""),
     "NumPy": ("#999999", ""),
     "jax.jit": ("#E69F00", ""),
@@ -98,17 +99,18 @@ def _framed(figure: Any, axes: Any, shown: dict[str, Any]) -> None:
 
     for ax in axes:
         ax.set_xscale("log")
+    low, high = axes[0].get_xlim()
+    for ax in axes:
         ax.axvline(1.0, color="black", linewidth=1.2, zorder=3)
         ax.grid(axis="x", which="major", color="#e4e4e4", linewidth=0.6)
         ax.set_axisbelow(True)
         ax.tick_params(axis="y", length=0)
         ax.tick_params(axis="x", labelbottom=True, labelsize=8)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 1000 * low else (1.0,)))
         ax.xaxis.set_major_formatter(lambda x, _: f"{x:g} ×")
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.spines[["top", "right", "left"]].set_visible(False)
-    low, high = axes[0].get_xlim()
-    axes[0].set_xlim(low / 1.25, high * 1.25)  # room for the numbers
+    axes[0].set_xlim(low / 2.0, high * 1.25)  # room for the numbers
     order = [style for style in _STYLES if style in shown]
     height = figure.get_figheight()
     between = _BETWEEN * len(axes) / max(sum(ax.get_ylim()[0] for ax in axes), 1.0)

@@ -54,9 +54,11 @@ def quantity(number: float, measures: str = SECONDS) -> str:
 def digits(x: float) -> str:
     """A number to three digits, never in powers of ten between a thousandth and a billion.
 
-    >>> digits(1.0), digits(12.345), digits(64921.0), digits(2e-16)
-    ('1.00', '12.3', '64,921', '2e-16')
+    >>> digits(1.0), digits(12.345), digits(64921.0), digits(0.00371), digits(2e-16)
+    ('1.00', '12.3', '64,921', '0.0037', '2e-16')
     """
+    if 1e-3 <= abs(x) < 0.0995:
+        return f"{x:.2g}"
     if x == 0 or 1e-3 <= abs(x) < 1e9:
         places = 2 if abs(x) < 9.995 else 1 if abs(x) < 99.95 else 0
         return f"{x:,.{places}f}"
