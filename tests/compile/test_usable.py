@@ -253,3 +253,18 @@ def test_wrong_arguments_of_a_later_call():
     expected = after(2)
     fast(X, Y)
     same(model, expected)
+
+
+def test_what_cannot_be_compiled_is_said_at_once():
+    with pytest.raises(TypeError, match="f is a function, not 3"):
+        tg.compile(3)
+
+
+def test_a_class_that_is_none_is_said_with_its_row():
+    fast = tg.compile(lambda z, y: tg.softmax_cross_entropy(z, y))
+    z, y = np.zeros((4, 3)), np.array([0, 2, 1, 0])
+    expected = fast(z, y).data
+    for wrong in (-1, 3):
+        with pytest.raises(IndexError, match=f"outside 0 … 2: {wrong} in row 2"):
+            fast(z, np.array([0, 2, wrong, 3]))
+    assert fast(z, y).data == expected

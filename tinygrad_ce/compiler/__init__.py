@@ -58,6 +58,8 @@ def compile(
     NotCaptured
         At a call, where f does what a list of steps cannot say: branch on data, float(v), shapes that depend on data,
         writing into arrays, setting anything but parameters and an optimiser's state. The message says what to write.
+    TypeError
+        If f is no function.
     ValueError
         If there is no such pass or backend.
     ImportError
@@ -88,6 +90,8 @@ def compile(
     >>> bool(tg.compare_derivations(fast, np.array([3.0, 4.0])))
     True
     """
+    if not callable(f):
+        raise TypeError(f"compile(f): f is a function, not {f!r:.60}")
     unknown = set(without) - set(PASSES)
     if unknown:
         raise ValueError(f"there is no pass {', '.join(sorted(unknown))}; there are {', '.join(PASSES)}")

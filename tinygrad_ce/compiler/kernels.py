@@ -72,7 +72,8 @@ def positions(y: Any, n: int, k: int) -> Any:
     """Where in the flat array of n rows the classes y stand."""
     y = y.astype(np.intp, copy=False)
     if np.maximum.reduce(y.view(np.uintp)) >= k:  # negative ones are huge, unsigned
-        raise IndexError(f"a class index lies outside 0 … {k - 1}")
+        row = int(np.argmax(y.view(np.uintp) >= k))
+        raise IndexError(f"a class index lies outside 0 … {k - 1}: {y[row]} in row {row}")
     return y + starts(n, k)
 
 
