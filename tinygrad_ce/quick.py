@@ -145,7 +145,7 @@ def _elementwise(number: int, found: dict[int, Node], leaves: list[Node], owned:
                 type(tx) is ndarray is type(a) and tx.dtype is a.dtype and tx.shape == a.shape
             ):
                 return number
-            total = x.adjoint
+            total = x.adjoint  # _add, written out for both inputs: a call for each would show
             if total is None:
                 if x.op is None:
                     leaves.append(x)

@@ -113,20 +113,24 @@ class MLP:
 
     def _adam(self) -> None:
         self.t += 1
-        g, mean, square, one, two = self.gradient, self.mean, self.square, self.one, self.two
-        np.multiply(mean, 0.9, out=mean)
-        np.multiply(g, 0.1, out=one)
-        np.add(mean, one, out=mean)
-        np.multiply(square, 0.999, out=square)
-        np.multiply(g, g, out=one)
-        np.multiply(one, 0.001, out=one)
-        np.add(square, one, out=square)
-        unbias = (1.0 - 0.999**self.t) ** 0.5
-        np.sqrt(square, out=two)
-        np.add(two, 1e-8 * unbias, out=two)
-        np.multiply(mean, 1e-3 * unbias / (1.0 - 0.9**self.t), out=one)
-        np.divide(one, two, out=one)
-        np.subtract(self.flat, one, out=self.flat)
+        adam(self.flat, self.gradient, self.mean, self.square, self.one, self.two, self.t)
+
+
+def adam(flat: Any, g: Any, mean: Any, square: Any, one: Any, two: Any, t: int) -> None:
+    """Step t of Adam on one vector, with room for two more."""
+    np.multiply(mean, 0.9, out=mean)
+    np.multiply(g, 0.1, out=one)
+    np.add(mean, one, out=mean)
+    np.multiply(square, 0.999, out=square)
+    np.multiply(g, g, out=one)
+    np.multiply(one, 0.001, out=one)
+    np.add(square, one, out=square)
+    unbias = (1.0 - 0.999**t) ** 0.5
+    np.sqrt(square, out=two)
+    np.add(two, 1e-8 * unbias, out=two)
+    np.multiply(mean, 1e-3 * unbias / (1.0 - 0.9**t), out=one)
+    np.divide(one, two, out=one)
+    np.subtract(flat, one, out=flat)
 
 
 class Chain:

@@ -45,7 +45,7 @@ def prepared(f: Callable[..., Any], form: str) -> Callable[..., Any]:
         return f
     several = "backend" in signature(tg.compile).parameters  # earlier commits have NumPy alone
     if form == WITH_NUMBA and not several:
-        raise NotImplementedError("tg.compile has no backends")
+        raise RuntimeError("this commit's tg.compile knows no numba")
     backend = "numba" if form == WITH_NUMBA else "numpy"
     return tg.compile(f, **({"backend": backend} if several else {}))
 

@@ -27,19 +27,12 @@ class LoopWriter(Writer):
 
     imports = ("from numba import njit, types",)
 
-    def __init__(
-        self,
-        graph: Graph,
-        plan: Plan,
-        boundary: int | None = None,
-        late: tuple[int, ...] = (),
-        early: int | None = None,
-    ) -> None:
+    def __init__(self, graph: Graph, plan: Plan, *functions: Any) -> None:
         plan.arena = -(-plan.arena // 64) * 64
         self.places = Places(graph, plan)
         self.kernels: list[tuple[Kernel, list[int]]] = []
         self.functions: dict[str, Any] = {}  # compiled
-        super().__init__(graph, plan, boundary, late, early)
+        super().__init__(graph, plan, *functions)
 
     def _read(self, slot: int) -> tuple[int, ...]:
         """A kernel reads a view where its source lies."""

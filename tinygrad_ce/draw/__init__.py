@@ -134,12 +134,13 @@ def draw(
     _one_of("direction", direction, ("forward", "backward"))
     limit = whole("limit", limit, 1)
     _one_of("theme", theme, tuple(THEMES))
-    if isinstance(v, Op) and hasattr(v, "form"):
+    if isinstance(v, Op):
+        from ..compiler import Compiled
         from .program import program_of
 
-        form = getattr(v, "form")(*arguments) if arguments else getattr(v, "latest")  # noqa: B009
-        program = program_of(form, limit=limit, summary=summary)
-        return Drawing.of(program, rankdir=rankdir or "TB", legend=legend, theme=THEMES[theme])
+        if isinstance(v, Compiled):
+            program = program_of(v.form(*arguments) if arguments else v.latest, limit=limit, summary=summary)
+            return Drawing.of(program, rankdir=rankdir or "TB", legend=legend, theme=THEMES[theme])
     if not isinstance(v, Node) or arguments:
         raise TypeError(
             f"draw() takes a Value, the last of the graph to be drawn, or a compiled function, not {type(v).__name__}"
